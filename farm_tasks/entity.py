@@ -1,0 +1,31 @@
+"""Kitsu's entities as people give them: an id, or a dict that holds one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from farm_tasks.errors import InvalidArgument
+
+Entity = str | Mapping[str, Any]
+"""What gazu takes for an entity: its id, or a dict that holds it."""
+
+
+def entity_id(name: str, entity: Entity) -> str:
+    """The id of ``entity``.
+
+    Args:
+        name: What the argument is called, for the message.
+        entity: An id, or a dict with one.
+
+    Raises:
+        InvalidArgument: it is not a UUID.
+    """
+    value = entity.get("id") if isinstance(entity, Mapping) else entity
+    try:
+        return str(uuid.UUID(value if isinstance(value, str) else ""))
+    except ValueError:
+        raise InvalidArgument(
+            f"{name}: {str(value)[:80]!r} is not a Kitsu id (a UUID) nor a dict that has one."
+        ) from None

@@ -1,0 +1,162 @@
+"""How an operation calls gazu: our session for the bytes, our errors for its exceptions."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import requests
+from gazu.client import KitsuClient
+from gazu.exception import (
+    AuthFailedException,
+    DownloadFileException,
+    GazuException,
+    NotAuthenticatedException,
+    PreviewFileProcessingException,
+    UploadFailedException,
+)
+
+from farm_tasks.errors import (
+    BadResponse,
+    ContentChanged,
+    FarmTasksError,
+    FileMissing,
+    FileUnreadable,
+    NotAuthenticated,
+    Rejected,
+    StillProcessing,
+)
+from farm_tasks.kitsu.client import ensure_token, for_transfer, kitsu_client, session_of
+from farm_tasks.transfer.download import Download
+from farm_tasks.transfer.failures import Refusal, from_status
+from farm_tasks.transfer.partial_file import PartialFile
+from farm_tasks.transfer.progress import ProgressCallback, announce
+
+STARTS_OVER = 3
+"""How often a download begins again because the file in Kitsu changed meanwhile."""
+
+
+@contextlib.contextmanager
+def calling(
+    client: KitsuClient | None, progress: ProgressCallback | None = None
+) -> Iterator[KitsuClient]:
+    """Lend a client for one operation and turn what gazu raises into errors of ours.
+
+    Args:
+        client: A logged-in gazu client, or None for the one of this process.
+        progress: Called while the bytes of an upload leave.
+
+    Raises:
+        FarmTasksError: whatever went wrong.
+    """
+    kitsu = for_transfer(client or kitsu_client(), progress)
+    try:
+        yield kitsu
+    except GazuException as error:
+        raise _translate(error, session_of(kitsu).refusal) from error
+    except requests.JSONDecodeError as error:
+        raise BadResponse(
+            "The answer is not JSON: is KITSU_HOST the address of a Kitsu API?"
+        ) from error
+    except FileNotFoundError as error:
+        raise FileMissing(f"{error.filename} does not exist on this machine.") from error
+    except OSError as error:
+        raise FileUnreadable(f"{error.filename or 'A file'}: {error.strerror or error}") from error
+
+
+def upload(
+    function: Callable[..., Any],
+    *arguments: Any,
+    client: KitsuClient | None,
+    progress_callback: ProgressCallback | None,
+    **options: Any,
+) -> Any:
+    """Run one of gazu's uploads and return what it returns.
+
+    gazu is not given the callback: it would call it while reading ahead. Our body calls it when
+    the socket has taken the bytes.
+
+    Raises:
+        FarmTasksError: whatever went wrong.
+    """
+    with calling(client, progress_callback) as kitsu:
+        ensure_token(kitsu)
+        announce(progress_callback, "uploading")
+        return function(*arguments, client=kitsu, **options)
+
+
+def download(
+    function: Callable[..., requests.Response],
+    *arguments: Any,
+    client: KitsuClient | None,
+    progress_callback: ProgressCallback | None,
+    path_argument: str = "file_path",
+    **options: Any,
+) -> dict[str, Any]:
+    """Run one of gazu's downloads into a file that appears whole or not at all.
+
+    Args:
+        function: The function of gazu.
+        *arguments: Its leading arguments.
+        client: A logged-in gazu client, or None for the one of this process.
+        progress_callback: Called for every piece, and once with ``(0, 0)`` for an empty file.
+        path_argument: What ``function`` calls the path of the file.
+        **options: Its other arguments, the path among them.
+
+    Returns:
+        ``{"file_path": str, "size": int (bytes), "content_type": str}``.
+
+    Raises:
+        FarmTasksError: whatever went wrong; the old file, if there was one, is untouched.
+    """
+    target = os.path.abspath(options.pop(path_argument))
+    with calling(client, progress_callback) as kitsu, PartialFile(target) as partial:
+        announce(progress_callback, "downloading")
+        for starts in range(STARTS_OVER):
+            counter = _Counter(partial, progress_callback)
+            options[path_argument] = str(partial.path)
+            try:
+                response = function(*arguments, client=kitsu, progress_callback=counter, **options)
+                break
+            except ContentChanged:
+                if starts == STARTS_OVER - 1:
+                    raise
+        length = response.length if isinstance(response, Download) else None
+        size = partial.commit(length)
+        if not size and progress_callback is not None:
+            progress_callback(0, 0)
+        return {
+            "file_path": target,
+            "size": size,
+            "content_type": response.headers.get("Content-Type", ""),
+        }
+
+
+class _Counter:
+    """Passes gazu's callback on, once the disk is known to have room for the rest."""
+
+    def __init__(self, partial: PartialFile, progress: ProgressCallback | None) -> None:
+        self._partial = partial
+        self._progress = progress
+        self._checked = False
+
+    def __call__(self, bytes_read: int, total: int) -> None:
+        if not self._checked:
+            self._partial.check_room(total - bytes_read)
+            self._checked = True
+        if self._progress is not None:
+            self._progress(bytes_read, total)
+
+
+def _translate(error: GazuException, refusal: Refusal | None) -> FarmTasksError:
+    if isinstance(error, PreviewFileProcessingException):
+        return StillProcessing("Kitsu is still building this file. It can be downloaded later.")
+    if refusal is not None:
+        return from_status(refusal)
+    if isinstance(error, (NotAuthenticatedException, AuthFailedException)):
+        return NotAuthenticated(f"Kitsu does not accept the credentials ({error}).")
+    if isinstance(error, (UploadFailedException, DownloadFileException)):
+        return Rejected(f"Kitsu refused the file: {error}")
+    return Rejected(f"{type(error).__name__}: {error}")

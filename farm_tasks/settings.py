@@ -1,0 +1,97 @@
+"""What the environment says: one place for every variable, its default and its meaning."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from farm_tasks.errors import NotConfigured
+
+_Roots = Annotated[tuple[Path, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Read from environment variables; the field's alias is the variable's name."""
+
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
+
+    broker_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"), alias="FARM_TASKS_BROKER_URL"
+    )
+    result_backend: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/1"), alias="FARM_TASKS_RESULT_BACKEND"
+    )
+    result_days: float = Field(7, gt=0, alias="FARM_TASKS_RESULT_DAYS")
+    """Days after which the record of a submission that is no longer written to is forgotten."""
+
+    read_roots: _Roots = Field((), alias="FARM_TASKS_READ_ROOTS")
+    write_roots: _Roots = Field((), alias="FARM_TASKS_WRITE_ROOTS")
+
+    max_upload_bytes: int = Field(10 * 1024**3, gt=0, alias="FARM_TASKS_MAX_UPLOAD_BYTES")
+    """zou's MAX_CONTENT_LENGTH; a proxy in front may take less."""
+
+    max_retries: int = Field(10, ge=0, alias="FARM_TASKS_MAX_RETRIES")
+
+    kitsu_host: str | None = Field(
+        None, validation_alias=AliasChoices("KITSU_HOST", "KITSU_SERVER", "kitsu_host")
+    )
+    bot_token: SecretStr | None = Field(None, alias="KITSU_BOT_TOKEN")
+    bot_token_file: Path | None = Field(None, alias="KITSU_BOT_TOKEN_FILE")
+    login: str | None = Field(None, alias="KITSU_LOGIN")
+    password: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("KITSU_PASSWORD", "KITSU_PWD", "password")
+    )
+
+    @field_validator("read_roots", "write_roots", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(Path(part) for part in value.split(os.pathsep) if part)
+        return value
+
+    @field_validator("read_roots", "write_roots")
+    @classmethod
+    def _absolute(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        for root in value:
+            if not root.is_absolute():
+                raise ValueError(f"{root} is not an absolute path")
+        return value
+
+    def token(self) -> str | None:
+        """The bot's token, from the variable or the file that it names.
+
+        Raises:
+            NotConfigured: the file cannot be read.
+        """
+        if self.bot_token is not None:
+            return self.bot_token.get_secret_value().strip()
+        if self.bot_token_file is None:
+            return None
+        try:
+            return self.bot_token_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise NotConfigured(
+                f"KITSU_BOT_TOKEN_FILE {self.bot_token_file}: {error.strerror}"
+            ) from error
+
+
+@functools.lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once.
+
+    Raises:
+        NotConfigured: a variable has a value that cannot be used; the message names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        raise NotConfigured(problems) from None

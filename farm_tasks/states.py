@@ -1,0 +1,35 @@
+"""The states of a submission, and the names of what is kept of it in Redis.
+
+Shared by submitters and workers. States are Celery's own, and two more: ``QUEUED``, written at
+submission, and ``PROGRESS``, written while bytes move.
+"""
+
+from __future__ import annotations
+
+QUEUED = "QUEUED"
+STARTED = "STARTED"
+PROGRESS = "PROGRESS"
+RETRY = "RETRY"
+SUCCESS = "SUCCESS"
+FAILURE = "FAILURE"
+REVOKED = "REVOKED"
+
+FINAL_STATES = frozenset({SUCCESS, FAILURE, REVOKED})
+
+INDEX_KEY = "farm-tasks:submissions"
+"""Sorted set of submission ids by the time they were submitted (seconds since the epoch)."""
+
+
+def result_key(submission_id: str) -> str:
+    """Celery's key for a task's state, and the channel on which each change of it is published."""
+    return f"celery-task-meta-{submission_id}"
+
+
+def cancel_key(submission_id: str) -> str:
+    """Set while a submission is wanted to stop."""
+    return f"farm-tasks:cancel:{submission_id}"
+
+
+def group_key(group_id: str) -> str:
+    """List of the submission ids of a group, in order."""
+    return f"farm-tasks:group:{group_id}"

@@ -1,0 +1,48 @@
+"""The submitter's way to Redis: a Celery app that only sends, and a client that gives up early."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from farm_tasks.errors import BrokerUnavailable
+
+
+@functools.lru_cache(maxsize=1)
+def sender() -> Celery:
+    """The app that messages are sent with. It knows no task; they are sent by name."""
+    app = Celery("farm_tasks.submit", set_as_current=False)
+    app.config_from_object("worker_config.celeryconfig")
+    return app
+
+
+@functools.lru_cache(maxsize=1)
+def redis_client() -> Any:
+    """A client of the result backend, as Celery connects to it."""
+    backend = sender().backend
+    backend.connparams["retry"] = Retry(NoBackoff(), 1)
+    return backend.client
+
+
+@contextlib.contextmanager
+def reaching_redis() -> Iterator[None]:
+    """Turn a Redis that cannot be reached into an error of ours.
+
+    Raises:
+        BrokerUnavailable: it cannot.
+    """
+    try:
+        yield
+    except (RedisError, OperationalError, OSError) as error:
+        raise BrokerUnavailable(
+            f"Redis cannot be reached ({error}). Is it running, and are FARM_TASKS_BROKER_URL and "
+            "FARM_TASKS_RESULT_BACKEND right?"
+        ) from error

@@ -1,0 +1,128 @@
+"""What Redis holds of a submission, at one moment."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from farm_tasks.errors import Cancelled, FarmTasksError, PermanentFailure, UnknownSubmission
+from farm_tasks.states import (
+    FAILURE,
+    FINAL_STATES,
+    PROGRESS,
+    QUEUED,
+    RETRY,
+    REVOKED,
+    STARTED,
+    SUCCESS,
+    result_key,
+)
+from farm_tasks.submit.connection import reaching_redis, redis_client, sender
+from farm_tasks.transfer.progress import Progress
+
+_STAGE_OF_STATE = {
+    QUEUED: "queued",
+    STARTED: "starting",
+    RETRY: "waiting to retry",
+    SUCCESS: "done",
+    FAILURE: "failed",
+    REVOKED: "cancelled",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A submission as it stands.
+
+    Attributes:
+        id: The submission's id, which is Celery's task id.
+        function: The name of the transfer function, or "" if it is not known.
+        state: QUEUED, STARTED, PROGRESS, RETRY, SUCCESS, FAILURE or REVOKED.
+        progress: The last figures; those of a finished submission are kept.
+        result: What the function returned, once the state is SUCCESS.
+        error: Why it failed, is retried or was cancelled.
+        worker: The worker that has or had it.
+        arguments: What it was submitted with.
+    """
+
+    id: str
+    function: str
+    state: str
+    progress: Progress
+    result: Any = None
+    error: Exception | None = None
+    worker: str | None = None
+    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in FINAL_STATES
+
+    def outcome(self) -> Any:
+        """The result of a finished submission.
+
+        Raises:
+            FarmTasksError: it failed or was cancelled.
+        """
+        if self.state == SUCCESS:
+            return self.result
+        if self.state == REVOKED:
+            raise Cancelled(str(self.error) or None)
+        if isinstance(self.error, FarmTasksError):
+            raise self.error
+        raise PermanentFailure(f"{type(self.error).__name__}: {self.error}")
+
+
+def read(submission_id: str) -> Record:
+    """Read one record.
+
+    Raises:
+        UnknownSubmission: there is none, or it has expired.
+        BrokerUnavailable: Redis cannot be reached.
+    """
+    return read_many([submission_id])[0]
+
+
+def read_many(submission_ids: list[str]) -> list[Record]:
+    """Read many records in one round trip.
+
+    Raises:
+        As :func:`read` does.
+    """
+    if not submission_ids:
+        return []
+    with reaching_redis():
+        values = redis_client().mget([result_key(one) for one in submission_ids])
+    return [decode(one, value) for one, value in zip(submission_ids, values, strict=True)]
+
+
+def decode(submission_id: str, value: bytes | None) -> Record:
+    """Make a record of what is stored.
+
+    Raises:
+        UnknownSubmission: nothing is.
+    """
+    if value is None:
+        raise UnknownSubmission(
+            f"There is no submission {submission_id}: the id is wrong, or its record has expired."
+        )
+    meta: dict[str, Any] = sender().backend.decode_result(value)
+    state, result = meta["status"], meta.get("result")
+    figures = result if state in {QUEUED, PROGRESS} else meta.get("progress")
+    progress = Progress.from_dict(figures) if isinstance(figures, dict) else Progress()
+    if state in _STAGE_OF_STATE:
+        progress = dataclasses.replace(progress, stage=_STAGE_OF_STATE[state])
+    if state != PROGRESS:
+        progress = dataclasses.replace(progress, rate=0.0, eta=None)
+    arguments = meta.get("kwargs")
+    return Record(
+        id=submission_id,
+        function=(meta.get("name") or "").removeprefix("farm_tasks."),
+        state=state,
+        progress=progress,
+        result=result if state == SUCCESS else None,
+        error=result if isinstance(result, Exception) else None,
+        worker=meta.get("worker"),
+        arguments=arguments if isinstance(arguments, dict) else {},
+    )

@@ -1,0 +1,132 @@
+"""A submission on its way: its record first, so that it is never unknown, then its message."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from typing import Any
+
+from farm_tasks.entity import Entity, entity_id
+from farm_tasks.errors import InvalidArgument
+from farm_tasks.settings import settings
+from farm_tasks.states import INDEX_KEY, QUEUED, result_key
+from farm_tasks.submit.connection import reaching_redis, redis_client, sender
+from farm_tasks.submit.submission import Submission
+from farm_tasks.transfer.progress import Progress
+
+__all__ = ["Entity", "send"]
+
+ENTITY_ARGUMENTS = frozenset(
+    "assigned_to attachment_file build_job episode organisation person playlist preview_file "
+    "project task task_status working_file".split()
+)
+PATH_ARGUMENTS = frozenset(["csv_file_path", "file_path", "otio_file_path", "preview_file_path"])
+UPLOADS_NOTHING = ("download_", "export_", "extract_")
+
+LARGEST_MESSAGE = 256 * 1024
+"""Bytes: a message holds ids and paths; what is larger is a mistake, and would fill Redis."""
+
+
+def send(function: str, **arguments: Any) -> Submission:
+    """Submit a transfer by the name of its function.
+
+    Args:
+        function: gazu's name for it.
+        **arguments: gazu's arguments. Dicts of entities are sent as their ids, relative paths as
+            absolute ones.
+
+    Raises:
+        InvalidArgument: an argument is not usable.
+        BrokerUnavailable: Redis cannot be reached; nothing was submitted.
+    """
+    message = {name: _portable(function, name, value) for name, value in arguments.items()}
+    sources = _paths(message)
+    queued = Progress(
+        total=0 if function.startswith(UPLOADS_NOTHING) else sum(map(_size, sources)),
+        stage="queued",
+        file=sources[-1] if sources else "",
+        updated=time.time(),
+    )
+    submission = Submission(str(uuid.uuid4()))
+    app = sender()
+    record: dict[str, Any] = {
+        "status": QUEUED,
+        "result": queued.to_dict(),
+        "traceback": None,
+        "children": [],
+        "date_done": None,
+        "task_id": submission.id,
+        "name": f"farm_tasks.{function}",
+        "kwargs": message,
+    }
+    encoded = app.backend.encode(record)
+    if len(encoded) > LARGEST_MESSAGE:
+        raise InvalidArgument(
+            f"The arguments have {len(encoded):,} bytes; a submission takes {LARGEST_MESSAGE:,}."
+        )
+    seconds = int(settings().result_days * 86400)
+    with reaching_redis():
+        redis = redis_client()
+        with redis.pipeline() as pipeline:
+            pipeline.set(result_key(submission.id), encoded, ex=seconds)
+            pipeline.zadd(INDEX_KEY, {submission.id: queued.updated})
+            pipeline.zremrangebyscore(INDEX_KEY, 0, queued.updated - seconds)
+            pipeline.execute()
+        try:
+            app.send_task(record["name"], kwargs=message, task_id=submission.id)
+        except BaseException:
+            with redis.pipeline() as pipeline:
+                pipeline.delete(result_key(submission.id))
+                pipeline.zrem(INDEX_KEY, submission.id)
+                pipeline.execute()
+            raise
+    return submission
+
+
+def _portable(function: str, name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name in PATH_ARGUMENTS:
+        return _absolute(name, value)
+    if name == "attachments":
+        values = [value] if isinstance(value, (str, os.PathLike)) else value
+        return [_absolute(name, one) for one in values]
+    if name == "comments":
+        return [_portable_comment(one) for one in value]
+    is_text = name == "comment" and function in {"add_comment", "publish_preview"}
+    if name in ENTITY_ARGUMENTS or (name == "comment" and not is_text):
+        return entity_id(name, value)
+    return value
+
+
+def _portable_comment(comment: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: [_absolute(name, one) for one in value or []]
+        if name in {"attachment_files", "preview_files"}
+        else value
+        for name, value in comment.items()
+    }
+
+
+def _absolute(name: str, path: Any) -> str:
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise InvalidArgument(f"{name}: {path!r} is not a path.")
+    return os.path.join(os.getcwd(), os.fsdecode(path))
+
+
+def _paths(message: dict[str, Any]) -> list[str]:
+    """The files that a message is about; the one that names it comes last."""
+    paths = list(message.get("attachments") or [])
+    for comment in message.get("comments") or []:
+        paths += comment.get("attachment_files", []) + comment.get("preview_files", [])
+    paths += [message[name] for name in sorted(PATH_ARGUMENTS) if message.get(name)]
+    return paths
+
+
+def _size(path: str) -> int:
+    """Bytes, as far as this machine can tell; the worker knows for sure."""
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0

@@ -1,0 +1,160 @@
+"""The multipart/form-data body of an upload: streamed from disk, in constant memory, restartable.
+
+urllib3 cuts a body that has ``read`` into 16 KiB blocks, but sends the pieces of an iterable as
+they are: that alone is worth 1.8x. ``__len__`` makes requests send Content-Length instead of
+chunking, and ``__iter__`` starts anew each time, so a retry sends the whole body again.
+"""
+
+from __future__ import annotations
+
+import io
+import mimetypes
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO, Any
+
+from urllib3.fields import RequestField
+
+from farm_tasks.errors import FileChanged, FileUnreadable
+from farm_tasks.transfer.progress import ProgressCallback
+
+PIECE_BYTES = 256 * 1024
+"""Large enough for full speed; small enough that 15 s of send timeout tolerate 17 kB/s."""
+
+mimetypes.add_type("image/x-exr", ".exr")
+
+
+class FilePart:
+    """A file on its way into a body; at most the size it had when it was opened is sent.
+
+    Args:
+        head: The part's delimiter and headers.
+        source: A file opened for reading in binary mode, positioned anywhere.
+
+    Raises:
+        FileUnreadable: ``source`` is not backed by a file.
+    """
+
+    def __init__(self, head: bytes, source: IO[bytes]) -> None:
+        self.head = head
+        # The unbuffered file: reading goes straight into our buffer, without a copy.
+        self._raw: Any = getattr(source, "raw", source)
+        self.name = str(getattr(source, "name", "file"))
+        try:
+            self._stat = os.fstat(source.fileno())
+        except (OSError, AttributeError, io.UnsupportedOperation) as error:
+            raise FileUnreadable(f"{self.name}: not a file that can be streamed") from error
+        self.size = self._stat.st_size
+
+    def read_pieces(self, buffer: memoryview) -> Iterator[memoryview]:
+        """Yield the content in views of ``buffer``, each valid until the next is asked for.
+
+        Raises:
+            FileChanged: it shrank, grew or was written to since it was opened. Raised before the
+                last piece is given away, so that the server never sees a complete body.
+            FileUnreadable: reading failed. Not an OSError: urllib3 takes those for the network's.
+        """
+        left = self.size
+        try:
+            self._raw.seek(0)
+            while left:
+                count = self._raw.readinto(buffer[: min(left, len(buffer))])
+                if not count:
+                    self._fail_changed()
+                left -= count
+                if not left:
+                    self._check_unchanged()
+                yield buffer[:count]
+        except OSError as error:
+            raise FileUnreadable(f"{self.name}: {error.strerror or error}") from error
+
+    def _check_unchanged(self) -> None:
+        now = os.fstat(self._raw.fileno())
+        if (now.st_size, now.st_mtime_ns) != (self._stat.st_size, self._stat.st_mtime_ns):
+            self._fail_changed()
+
+    def _fail_changed(self) -> None:
+        raise FileChanged(
+            f"{self.name} changed while it was uploaded. Submit it when the render has ended."
+        )
+
+
+class MultipartBody:
+    """A multipart/form-data body (RFC 7578) that is read from disk while it is sent.
+
+    Args:
+        fields: The text fields, sent before the files.
+        files: What requests takes as ``files=``: names to open binary files, or to tuples of
+            ``(filename, content[, content type])`` with a file, bytes or text as the content.
+        progress: Called with the file bytes handed to the socket so far and their total. A piece
+            is counted once the socket has taken it, never before.
+    """
+
+    def __init__(
+        self,
+        fields: Iterable[tuple[str, str]],
+        files: Mapping[str, Any],
+        progress: ProgressCallback | None = None,
+    ) -> None:
+        boundary = uuid.uuid4().hex
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        self._delimiter = f"--{boundary}\r\n".encode()
+        self._end = f"--{boundary}--\r\n".encode()
+        self._progress = progress
+        self._parts: list[bytes | FilePart] = []
+        for name, value in fields:
+            field = RequestField(name, value)
+            field.make_multipart()
+            self._parts.append(self._head(field) + value.encode() + b"\r\n")
+        for name, value in files.items():
+            self._parts.append(self._file_part(name, value))
+        self.total = sum(part.size for part in self._parts if isinstance(part, FilePart))
+        self._length = len(self._end) + sum(
+            len(part) if isinstance(part, bytes) else len(part.head) + part.size + 2
+            for part in self._parts
+        )
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        buffer = memoryview(bytearray(PIECE_BYTES))
+        sent = 0
+        files = 0
+        for part in self._parts:
+            if isinstance(part, bytes):
+                yield part
+                continue
+            files += 1
+            yield part.head
+            for piece in part.read_pieces(buffer):
+                yield piece
+                sent += len(piece)
+                if self._progress is not None:
+                    self._progress(sent, self.total)
+            yield b"\r\n"
+        yield self._end
+        if files and not self.total and self._progress is not None:
+            self._progress(0, 0)
+
+    def _head(self, field: RequestField) -> bytes:
+        return self._delimiter + field.render_headers().encode()
+
+    def _file_part(self, name: str, value: Any) -> bytes | FilePart:
+        content_type = None
+        if isinstance(value, tuple):
+            filename, content, *rest = value
+            content_type = rest[0] if rest else None
+        else:
+            filename, content = os.path.basename(str(getattr(value, "name", name))), value
+        field = RequestField(name, b"", filename=filename)
+        if content_type is None and filename is not None:
+            content_type = mimetypes.guess_type(filename)[0] or "application/octet-stream"
+        field.make_multipart(content_type=content_type)
+        head = self._head(field)
+        if isinstance(content, str):
+            content = content.encode()
+        if isinstance(content, bytes):
+            return head + content + b"\r\n"
+        return FilePart(head, content)

@@ -1,0 +1,165 @@
+"""What went wrong on the wire, told as an error of ours."""
+
+from __future__ import annotations
+
+import dataclasses
+import email.utils
+import time
+from urllib.parse import urlsplit
+
+import requests
+import urllib3.exceptions
+
+from farm_tasks import errors
+
+_GAZU_KNOWS = frozenset({400, 401, 403, 404, 405, 413, 422, 500, 502})
+"""What gazu 1.3.1 raises for; it takes every other status for a success (client.check_status)."""
+
+_ERROR_OF_STATUS: dict[int, type[errors.FarmTasksError]] = {
+    401: errors.NotAuthenticated,
+    403: errors.NotAllowed,
+    404: errors.EntityNotFound,
+    413: errors.TooLarge,
+    429: errors.TooManyRequests,
+    500: errors.ServerError,
+    502: errors.ServerUnavailable,
+    503: errors.ServerUnavailable,
+    504: errors.ServerUnavailable,
+}
+
+_HINT_OF_STATUS = {
+    401: "Check KITSU_BOT_TOKEN, or KITSU_LOGIN and KITSU_PASSWORD, on the worker.",
+    403: "Give the worker's Kitsu user a role that may do this.",
+    413: "Raise client_max_body_size in the nginx in front of Kitsu (MAX_CONTENT_LENGTH in zou).",
+}
+
+_MESSAGE_BYTES = 64 * 1024
+_MESSAGE_CHARACTERS = 500
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer of 400 or more.
+
+    Attributes:
+        status: The HTTP status code.
+        message: What the server said of it, or "".
+        where: Method and path of the request, without the query.
+        retry_after: Seconds that the server asked to wait, or None.
+    """
+
+    status: int
+    message: str
+    where: str
+    retry_after: float | None = None
+
+    @property
+    def is_known_to_gazu(self) -> bool:
+        """Whether gazu raises an exception for this status by itself."""
+        return self.status in _GAZU_KNOWS
+
+    @classmethod
+    def from_response(cls, response: requests.Response, read_body: bool = True) -> Refusal:
+        """Read what the server said; at most 64 KiB of it, whatever it sends."""
+        return cls(
+            status=response.status_code,
+            message=_message(response) if read_body else "",
+            where=f"{response.request.method} {urlsplit(response.url).path}",
+            retry_after=_retry_after(response.headers.get("Retry-After")),
+        )
+
+
+def from_status(refusal: Refusal) -> errors.FarmTasksError:
+    """The error for an HTTP status: 429, 502, 503 and 504 are worth another try, the rest not."""
+    kind = _ERROR_OF_STATUS.get(refusal.status, errors.Rejected)
+    parts = [f"{refusal.where}: Kitsu answered {refusal.status}."]
+    if refusal.message:
+        parts.append(refusal.message)
+    if refusal.status in _HINT_OF_STATUS:
+        parts.append(_HINT_OF_STATUS[refusal.status])
+    text = " ".join(parts)
+    if issubclass(kind, errors.TemporaryFailure):
+        return kind(text, refusal.retry_after)
+    return kind(text)
+
+
+def from_network(error: Exception, url: str) -> errors.FarmTasksError:
+    """The error for a request that got no answer, or only a part of one."""
+    parts = urlsplit(url)
+    where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    if isinstance(error, requests.exceptions.SSLError):
+        return errors.PermanentFailure(
+            f"{where}: the TLS certificate was not accepted ({_root(error)}). For a CA of your "
+            "own set REQUESTS_CA_BUNDLE to its file."
+        )
+    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
+        return errors.NotConfigured(f"{url!r} is not an address. Set KITSU_HOST.")
+    if isinstance(error, requests.ConnectTimeout) or any(
+        isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in _causes(error)
+    ):
+        return errors.Unreachable(f"{where} cannot be reached ({_root(error)}).")
+    if isinstance(
+        error, (requests.ReadTimeout, TimeoutError, urllib3.exceptions.ReadTimeoutError)
+    ) or isinstance(_root(error), TimeoutError):
+        return errors.Stalled(f"{where} was silent for too long ({_root(error)}).")
+    if isinstance(
+        error,
+        (
+            requests.ConnectionError,
+            requests.Timeout,
+            requests.exceptions.ChunkedEncodingError,
+            requests.exceptions.ContentDecodingError,
+            urllib3.exceptions.HTTPError,
+        ),
+    ):
+        return errors.ConnectionLost(f"The connection to {where} failed ({_root(error)}).")
+    return errors.PermanentFailure(f"{where}: {type(error).__name__}: {_root(error)}")
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error and what requests and urllib3 have wrapped in it, outermost first."""
+    causes = [error]
+    while True:
+        reason = getattr(causes[-1], "reason", None)
+        inner = next((arg for arg in causes[-1].args if isinstance(arg, BaseException)), None)
+        cause = reason if isinstance(reason, BaseException) else inner
+        if cause is None or cause in causes:
+            return causes
+        causes.append(cause)
+
+
+def _root(error: BaseException) -> BaseException:
+    """The cause at the bottom: the one that tells the most."""
+    return _causes(error)[-1]
+
+
+def _message(response: requests.Response) -> str:
+    try:
+        # Kept on the response, so that gazu can read the answer as well.
+        if not getattr(response, "_content_consumed", False):
+            response._content = response.raw.read(_MESSAGE_BYTES, decode_content=True)  # noqa: SLF001
+            response._content_consumed = True  # type: ignore[attr-defined]  # noqa: SLF001
+            response.close()
+        answer = response.json()
+    except (ValueError, OSError, requests.RequestException, urllib3.exceptions.HTTPError):
+        return ""
+    if not isinstance(answer, dict):
+        return ""
+    for key in ("message", "error", "msg"):
+        if isinstance(answer.get(key), str) and answer[key]:
+            return str(answer[key])[:_MESSAGE_CHARACTERS]
+    return ""
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds of a Retry-After header: a number, or a date (RFC 9110 10.2.3)."""
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None

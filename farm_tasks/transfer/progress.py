@@ -1,0 +1,163 @@
+"""How far a transfer is: a value that travels, and the meter that it is read from."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+ProgressCallback = Callable[[int, int], object]
+"""``callback(bytes_read, total)``, as gazu defines it; ``total`` is 0 when unknown."""
+
+RATE_WINDOW = 5.0
+"""Seconds over which the rate is averaged: steady to the eye, yet quick to show a stall."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Progress:
+    """One reading of a transfer.
+
+    Attributes:
+        bytes_read: Bytes transferred so far, as gazu's callback counts them: file bytes, without
+            the multipart framing. Never falls within an attempt.
+        total: Combined size of all files in bytes, 0 when unknown.
+        stage: What is being done, in a word or two: ``queued``, ``uploading``, ``downloading``,
+            ``waiting for Kitsu``, ``done``, ...
+        rate: Bytes per second over the last few seconds.
+        eta: Seconds left at that rate, or None when it cannot be told.
+        file: The path or name that a person knows the transfer by.
+        attempt: 1 for the first try.
+        updated: When it was read, in seconds since the epoch.
+    """
+
+    bytes_read: int = 0
+    total: int = 0
+    stage: str = ""
+    rate: float = 0.0
+    eta: float | None = None
+    file: str = ""
+    attempt: int = 1
+    updated: float = 0.0
+
+    @property
+    def percent(self) -> float | None:
+        """0 to 100, or None when the total is unknown."""
+        return min(100.0, 100.0 * self.bytes_read / self.total) if self.total > 0 else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON-safe form that goes through Redis, ``percent`` included."""
+        percent = self.percent
+        return {
+            "bytes_read": self.bytes_read,
+            "total": self.total,
+            "percent": None if percent is None else round(percent, 2),
+            "stage": self.stage,
+            "rate": round(self.rate, 1),
+            "eta": None if self.eta is None else round(self.eta, 1),
+            "file": self.file,
+            "attempt": self.attempt,
+            "updated": round(self.updated, 3),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Progress:
+        """The reverse of :meth:`to_dict`; fields that it does not know are left out."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in data.items() if name in names})
+
+
+class Meter:
+    """Counts one transfer. Called by the thread that moves the bytes, read by any other.
+
+    It is a :data:`ProgressCallback`, and cheap enough to be called for every piece: it keeps two
+    integers, and computes nothing until :meth:`read` is asked for a :class:`Progress`.
+
+    Args:
+        file: See :class:`Progress`.
+        total: Size in bytes where it is known before the first piece.
+        stage: What the transfer begins with.
+        attempt: 1 for the first try.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        file: str = "",
+        total: int = 0,
+        stage: str = "",
+        attempt: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.file = file
+        self.stage = stage
+        self.attempt = attempt
+        self._count = (0, total)
+        self._clock = clock
+        self._readings: deque[tuple[float, int]] = deque([(clock(), 0)])
+        self._stop: Exception | None = None
+
+    def __call__(self, bytes_read: int, total: int) -> None:
+        """Note how far the transfer is.
+
+        Raises:
+            Exception: what :meth:`stop` was given, to end the transfer from here.
+        """
+        self.check()
+        # A body that is sent again (a token was refreshed, a redirect) starts over at 0: the bar
+        # waits at its high-water mark. One tuple, so that a reader never sees half an update.
+        self._count = (max(bytes_read, self._count[0]), total or self._count[1])
+
+    def stop(self, error: Exception) -> None:
+        """Make the next call raise ``error`` in the thread that moves the bytes."""
+        self._stop = error
+
+    def check(self) -> None:
+        """Raise what :meth:`stop` was given, if it was called."""
+        if self._stop is not None:
+            raise self._stop
+
+    @property
+    def stopped(self) -> bool:
+        """Whether :meth:`stop` was called."""
+        return self._stop is not None
+
+    def announce(self, stage: str) -> None:
+        """Say what is being done now."""
+        self.stage = stage
+
+    def read(self) -> Progress:
+        """A reading as of now. To be called by one thread at a time."""
+        now = self._clock()
+        bytes_read, total = self._count
+        self._readings.append((now, bytes_read))
+        while len(self._readings) > 2 and now - self._readings[1][0] >= RATE_WINDOW:
+            self._readings.popleft()
+        since, bytes_then = self._readings[0]
+        elapsed = now - since
+        rate = (bytes_read - bytes_then) / elapsed if elapsed > 0 else 0.0
+        left = max(0, total - bytes_read)
+        if total == 0:
+            eta = None
+        elif left == 0:
+            eta = 0.0
+        else:
+            eta = left / rate if rate > 0 else None
+        return Progress(
+            bytes_read=bytes_read,
+            total=total,
+            stage=self.stage,
+            rate=rate,
+            eta=eta,
+            file=self.file,
+            attempt=self.attempt,
+            updated=time.time(),
+        )
+
+
+def announce(callback: object, stage: str) -> None:
+    """Tell ``callback`` the stage if it is one that listens, such as a :class:`Meter`."""
+    listen = getattr(callback, "announce", None)
+    if listen is not None:
+        listen(stage)

@@ -1,0 +1,12 @@
+"""The Celery app of the workers: ``celery -A farm_tasks worker``."""
+
+from __future__ import annotations
+
+from celery import Celery
+
+app = Celery("farm_tasks", include=["farm_tasks.worker.tasks"])
+app.config_from_object("worker_config.celeryconfig")
+app.loader.override_backends = {
+    "redis": "farm_tasks.worker.backend:TransferBackend",
+    "rediss": "farm_tasks.worker.backend:TransferBackend",
+}

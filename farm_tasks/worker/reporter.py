@@ -1,0 +1,184 @@
+"""Progress on its way out: one thread per process that nobody has to wait for.
+
+The thread that moves the bytes only counts them (:class:`~farm_tasks.transfer.progress.Meter`).
+This thread reads the meters twice a second, writes what changed with ``update_state``, sends a
+``task-progress`` event, and looks whether a cancel was asked for. When Redis is away or hung, this
+thread waits; the bytes go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from farm_tasks.errors import Cancelled
+from farm_tasks.states import PROGRESS, cancel_key
+from farm_tasks.transfer.progress import Meter, Progress
+
+if TYPE_CHECKING:
+    from celery import Celery, Task
+
+INTERVAL = 0.5
+"""Seconds between two reports of a transfer."""
+
+HEARTBEAT = 5.0
+"""Seconds after which a transfer that stands still is reported all the same."""
+
+PATIENCE = 1.0
+"""Seconds that one write may take."""
+
+logger = logging.getLogger(__name__)
+
+
+class _Report:
+    """A running transfer, as the reporter sees it."""
+
+    def __init__(self, task: Task, meter: Meter) -> None:
+        self.task = task
+        # self.request belongs to the thread of the task: taken here, used there.
+        self.request = task.request_stack.top
+        self.meter = meter
+        self.due = 0.0
+        self.last: Progress | None = None
+        self.last_at = 0.0
+        self.closing = False
+        self.closed = threading.Event()
+
+
+class Reporter:
+    """The reporting thread of this process. Started by the first transfer.
+
+    Args:
+        app: The Celery app.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._reports: dict[str, _Report] = {}
+        self._thread: threading.Thread | None = None
+        self._dispatcher: Any = None
+        self._events_again_at = 0.0
+
+    @contextlib.contextmanager
+    def reporting(self, task: Task, meter: Meter) -> Iterator[None]:
+        """Report ``meter`` as the progress of the task that this thread runs, until the end.
+
+        On leaving, the last figures are on the request, for the backend to store with the final
+        state, and have been written once more unless Redis is away.
+        """
+        report = _Report(task, meter)
+        with self._lock:
+            self._reports[report.request.id] = report
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._run, name="farm-tasks-reporter", daemon=True
+                )
+                self._thread.start()
+        self._wake.set()
+        try:
+            yield
+        finally:
+            report.closing = True
+            self._wake.set()
+            # The backend refuses a late PROGRESS, so this wait is for the figures' sake only.
+            report.closed.wait(3 * PATIENCE)
+            with self._lock:
+                self._reports.pop(report.request.id, None)
+            report.request.progress = meter.read().to_dict()
+
+    def _run(self) -> None:
+        self._app.backend.fail_fast(PATIENCE)  # this thread's own instance
+        while True:
+            now = time.monotonic()
+            with self._lock:
+                reports = list(self._reports.values())
+            due = [one for one in reports if one.closing or one.due <= now]
+            if due:
+                self._write(due, now)
+            else:
+                upcoming = min((one.due for one in reports), default=now + HEARTBEAT)
+                self._wake.wait(max(0.0, upcoming - now))
+                self._wake.clear()
+
+    def _write(self, reports: list[_Report], now: float) -> None:
+        for report in reports:
+            if report.closed.is_set():
+                continue
+            report.due = now + INTERVAL
+            closing = report.closing
+            try:
+                self._write_one(report, now)
+            except Exception as error:
+                logger.debug("progress of %s not written: %r", report.request.id, error)
+            if closing:
+                report.closed.set()
+                with self._lock:
+                    if self._reports.get(report.request.id) is report:
+                        del self._reports[report.request.id]
+        self._look_for_cancels([one for one in reports if not one.closing])
+
+    def _write_one(self, report: _Report, now: float) -> None:
+        progress = report.meter.read()
+        last = report.last
+        if last is not None and now - report.last_at < HEARTBEAT:
+            same = (last.bytes_read, last.total, last.stage)
+            if same == (progress.bytes_read, progress.total, progress.stage):
+                return
+        report.task.request_stack.push(report.request)
+        try:
+            report.task.update_state(
+                task_id=report.request.id, state=PROGRESS, meta=progress.to_dict()
+            )
+        finally:
+            report.task.request_stack.pop()
+        report.last = progress
+        report.last_at = now
+        self._send_event(report, progress)
+
+    def _send_event(self, report: _Report, progress: Progress) -> None:
+        if not self._app.conf.worker_send_task_events or time.monotonic() < self._events_again_at:
+            return
+        fields = progress.to_dict()
+        fields.pop("updated")
+        try:
+            if self._dispatcher is None:
+                connection = self._app.connection_for_write(
+                    connect_timeout=PATIENCE,
+                    transport_options={
+                        "socket_timeout": PATIENCE,
+                        "socket_connect_timeout": PATIENCE,
+                    },
+                )
+                self._dispatcher = self._app.events.Dispatcher(
+                    connection, hostname=report.request.hostname, buffer_while_offline=False
+                )
+            self._dispatcher.send(
+                "task-progress",
+                uuid=report.request.id,
+                name=report.task.name,
+                pid=os.getpid(),
+                **fields,
+            )
+        except Exception as error:
+            logger.debug("event of %s not sent: %r", report.request.id, error)
+            self._dispatcher = None
+            self._events_again_at = time.monotonic() + HEARTBEAT
+
+    def _look_for_cancels(self, reports: list[_Report]) -> None:
+        if not reports:
+            return
+        try:
+            wanted = self._app.backend.client.mget([cancel_key(one.request.id) for one in reports])
+        except Exception as error:
+            logger.debug("cancels not read: %r", error)
+            return
+        for report, cancel in zip(reports, wanted, strict=True):
+            if cancel is not None and not report.meter.stopped:
+                report.meter.stop(Cancelled("The submission was cancelled."))

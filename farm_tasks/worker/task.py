@@ -1,0 +1,146 @@
+"""What every task shares: paths within the roots, progress, retries, cancel, errors of ours."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import random
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from celery import Task, states
+from celery.exceptions import Ignore
+from celery.utils.log import get_task_logger
+from redis.exceptions import RedisError
+
+from farm_tasks.errors import Cancelled, FarmTasksError, InvalidArgument, TemporaryFailure
+from farm_tasks.paths import inside
+from farm_tasks.settings import settings
+from farm_tasks.states import REVOKED, cancel_key
+from farm_tasks.transfer.progress import Meter
+from farm_tasks.worker.reporter import Reporter
+
+FIRST_BACKOFF = 2.0
+"""Seconds: the most that the first retry waits. Doubles with each further one."""
+
+LONGEST_BACKOFF = 300.0
+
+logger = get_task_logger(__name__)
+
+
+class TransferTask(Task):  # type: ignore[misc]
+    """Base of all tasks.
+
+    Attributes:
+        repeatable: Whether the operation may be done twice with one effect. If not, it is retried
+            only where the failed request certainly had none.
+    """
+
+    abstract = True
+    repeatable = True
+    max_retries = None
+
+    _reporters: dict[int, Reporter] = {}  # noqa: RUF012 (shared by all tasks on purpose)
+    _reporters_lock = threading.Lock()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task's body, and decide what becomes of a failure.
+
+        Raises:
+            Retry: a temporary failure, to be tried again by Celery.
+            Ignore: it was cancelled; REVOKED is stored.
+            FarmTasksError: it failed for good.
+        """
+        self.request.files = []
+        try:
+            self._check_arguments(args, kwargs)
+            self._refuse_if_cancelled()
+            return self.run(*args, **kwargs)
+        except Cancelled as cancelled:
+            self._store_cancelled(cancelled)
+            raise Ignore from cancelled
+        except TemporaryFailure as failure:
+            if not self._may_retry(failure):
+                raise
+            countdown = self._backoff(failure)
+            logger.warning("%s Trying again in %.1f s.", failure, countdown)
+            raise self.retry(exc=failure, countdown=countdown) from failure
+        except FarmTasksError as failure:
+            logger.error("%s failed: %s", self.name, failure)
+            raise
+
+    def source(self, path: str) -> str:
+        """The resolved path of a file to upload.
+
+        Raises:
+            OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
+        """
+        resolved = inside(path, settings().read_roots, "FARM_TASKS_READ_ROOTS")
+        self.request.files.append(resolved)
+        return resolved
+
+    def sources(self, paths: list[str] | str | None) -> list[str]:
+        """As :meth:`source`, for any number of files."""
+        given = [paths] if isinstance(paths, str) else paths or []
+        if not isinstance(given, list):
+            raise InvalidArgument(f"{given!r} is not a list of paths.")
+        return [self.source(path) for path in given]
+
+    def target(self, path: str) -> str:
+        """The resolved path of a file to write.
+
+        Raises:
+            OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
+        """
+        resolved = inside(path, settings().write_roots, "FARM_TASKS_WRITE_ROOTS")
+        self.request.files.append(resolved)
+        return resolved
+
+    def transfer(self, operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Run an operation and report its progress meanwhile."""
+        files = self.request.files
+        meter = Meter(file=files[-1] if files else "", attempt=self.request.retries + 1)
+        with self._reporter().reporting(self, meter):
+            return operation(*arguments, progress_callback=meter, **options)
+
+    def _check_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        try:
+            inspect.signature(self.run).bind(*args, **kwargs)
+        except TypeError as error:
+            raise InvalidArgument(f"{self.name}: {error}.") from None
+
+    def _may_retry(self, failure: TemporaryFailure) -> bool:
+        if self.request.retries >= settings().max_retries:
+            return False
+        return self.repeatable or failure.nothing_happened
+
+    def _backoff(self, failure: TemporaryFailure) -> float:
+        """Full jitter, but never sooner than the server asked for."""
+        longest: float = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0**self.request.retries)
+        return (failure.retry_after or 0.0) + random.uniform(0.0, longest)
+
+    def _refuse_if_cancelled(self) -> None:
+        try:
+            cancelled = self.app.backend.client.exists(cancel_key(self.request.id))
+        except RedisError:
+            return  # the reporter looks again as soon as Redis is back
+        if cancelled:
+            raise Cancelled("The submission was cancelled before it began.")
+
+    def _store_cancelled(self, cancelled: Cancelled) -> None:
+        self.backend.mark_as_revoked(self.request.id, str(cancelled), request=self.request)
+        self.send_event("task-revoked", terminated=True, signum=None, expired=False)
+
+    @classmethod
+    def _reporter(cls) -> Reporter:
+        """The reporter of this process; one made before a fork belongs to the parent."""
+        with cls._reporters_lock:
+            pid = os.getpid()
+            if pid not in cls._reporters:
+                cls._reporters.clear()
+                cls._reporters[pid] = Reporter(cls._get_app())
+            return cls._reporters[pid]
+
+
+assert states.REVOKED == REVOKED  # noqa: S101 (farm_tasks.states spells Celery's states out)
