@@ -40,6 +40,7 @@ class TransferTask(Task):  # type: ignore[misc]
     abstract = True
     repeatable = True
     max_retries = None
+    throws = (FarmTasksError,)  # an expected end: logged as a line, without a traceback
 
     _reporters: dict[int, Reporter] = {}  # noqa: RUF012 (shared by all tasks on purpose)
     _reporters_lock = threading.Lock()
