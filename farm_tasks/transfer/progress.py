@@ -161,3 +161,26 @@ def announce(callback: object, stage: str) -> None:
     listen = getattr(callback, "announce", None)
     if listen is not None:
         listen(stage)
+
+
+class Share:
+    """One step's progress, placed within that of the whole.
+
+    Args:
+        callback: That of the whole.
+        before: Bytes of the steps before.
+        total: Bytes of all steps.
+    """
+
+    def __init__(self, callback: ProgressCallback | None, before: int, total: int) -> None:
+        self._callback = callback
+        self._before = before
+        self._total = total
+
+    def __call__(self, bytes_read: int, total: int) -> None:  # noqa: ARG002 (gazu's signature)
+        if self._callback is not None:
+            self._callback(self._before + bytes_read, self._total)
+
+    def announce(self, stage: str) -> None:
+        """Pass the stage on."""
+        announce(self._callback, stage)

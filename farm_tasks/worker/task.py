@@ -54,6 +54,7 @@ class TransferTask(Task):  # type: ignore[misc]
             FarmTasksError: it failed for good.
         """
         self.request.files = []
+        self.request.sources = []
         try:
             self._check_arguments(args, kwargs)
             self._refuse_if_cancelled()
@@ -79,6 +80,7 @@ class TransferTask(Task):  # type: ignore[misc]
         """
         resolved = inside(path, settings().read_roots, "FARM_TASKS_READ_ROOTS")
         self.request.files.append(resolved)
+        self.request.sources.append(resolved)
         return resolved
 
     def sources(self, paths: list[str] | str | None) -> list[str]:
@@ -101,7 +103,12 @@ class TransferTask(Task):  # type: ignore[misc]
     def transfer(self, operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Run an operation and report its progress meanwhile."""
         files = self.request.files
-        meter = Meter(file=files[-1] if files else "", attempt=self.request.retries + 1)
+        meter = Meter(
+            file=files[-1] if files else "",
+            total=sum(map(_size, self.request.sources)),
+            stage="starting",
+            attempt=self.request.retries + 1,
+        )
         with self._reporter().reporting(self, meter):
             return operation(*arguments, progress_callback=meter, **options)
 
@@ -142,6 +149,14 @@ class TransferTask(Task):  # type: ignore[misc]
                 cls._reporters.clear()
                 cls._reporters[pid] = Reporter(cls._get_app())
             return cls._reporters[pid]
+
+
+def _size(path: str) -> int:
+    """Bytes; 0 for what the operation is about to refuse."""
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
 
 
 assert states.REVOKED == REVOKED  # noqa: S101 (farm_tasks.states spells Celery's states out)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import gazu
 from gazu.client import KitsuClient
 
 from farm_tasks.entity import Entity, entity_id
-from farm_tasks.errors import HalfDone, InvalidArgument
+from farm_tasks.errors import FarmTasksError, HalfDone, InvalidArgument
 from farm_tasks.kitsu.calls import upload
 from farm_tasks.kitsu.checks import (
     as_gazu_sends,
     attachment_paths,
     preview_file_path,
 )
-from farm_tasks.transfer.progress import ProgressCallback
+from farm_tasks.transfer.progress import ProgressCallback, Share
+
+_BATCH = 10
 
 
 def add_comment(
@@ -93,35 +96,58 @@ def batch_comments(
 ) -> list[dict[str, Any]]:
     """Post many comments at once, each with its files. Returns them.
 
-    Each is a dict as gazu takes it: ``object_id`` (the task, unless ``task`` is given),
-    ``task_status_id``, ``text``, ``attachment_files`` and ``preview_files`` (lists of paths).
+    Each is a dict as zou 1.0.97 takes it: ``task_id`` (unless ``task`` is given),
+    ``task_status_id``, ``text``, ``checklist``, ``attachment_files`` and ``preview_files`` (lists
+    of paths). More than ten go in several requests: zou looks for the files of comment 1 by
+    ``"attachment_file-1" in name``, and would give it those of comment 10 as well.
 
     Raises:
-        HalfDone: Kitsu dropped a preview, which it does silently.
+        HalfDone: Kitsu dropped a preview, which it does silently, or failed after some were posted.
     """
-    found = [dict(comment) for comment in comments or []]
+    found = [_checked(comment) for comment in comments or []]
     if not found:
         raise InvalidArgument("comments is empty: give at least one comment.")
-    for comment in found:
-        comment["attachment_files"] = attachment_paths(comment.get("attachment_files"))
-        comment["preview_files"] = [
-            preview_file_path(path) for path in comment.get("preview_files") or []
-        ]
-    posted: list[dict[str, Any]] = upload(
-        gazu.task.batch_comments,
-        found,
-        task=None if task is None else entity_id("task", task),
-        client=client,
-        progress_callback=progress_callback,
-    )
-    if progress_callback is not None and not any(
-        comment["attachment_files"] or comment["preview_files"] for comment in found
-    ):
+    task = None if task is None else entity_id("task", task)
+    total = sum(map(_bytes_of, found))
+    posted: list[dict[str, Any]] = []
+    sent = 0
+    for start in range(0, len(found), _BATCH):
+        batch = found[start : start + _BATCH]
+        try:
+            posted += upload(
+                gazu.task.batch_comments,
+                batch,
+                task=task,
+                client=client,
+                progress_callback=Share(progress_callback, sent, total),
+            )
+        except FarmTasksError as error:
+            if not posted:
+                raise
+            raise HalfDone(
+                f"{len(posted)} of {len(found)} comments were posted, then: {error}"
+            ) from error
+        sent += sum(map(_bytes_of, batch))
+    if not total and progress_callback is not None:
         progress_callback(0, 0)
     _count(posted, len(found), "The batch of comments")
-    for sent, answer in zip(found, posted, strict=True):
-        _count(answer.get("previews"), len(sent["preview_files"]), f"Comment {answer.get('id')}")
+    for comment, answer in zip(found, posted, strict=True):
+        where = f"Comment {answer.get('id')}"
+        _count(answer.get("attachment_files"), len(comment["attachment_files"]), where)
+        _count(answer.get("preview_files"), len(comment["preview_files"]), where)
     return posted
+
+
+def _checked(comment: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **comment,
+        "attachment_files": attachment_paths(comment.get("attachment_files")),
+        "preview_files": [preview_file_path(one) for one in comment.get("preview_files") or []],
+    }
+
+
+def _bytes_of(comment: dict[str, Any]) -> int:
+    return sum(map(os.path.getsize, comment["attachment_files"] + comment["preview_files"]))
 
 
 def _count(stored: object, sent: int, where: str) -> None:

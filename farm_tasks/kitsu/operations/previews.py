@@ -16,14 +16,14 @@ from farm_tasks.errors import (
     HalfDone,
     InvalidArgument,
 )
-from farm_tasks.kitsu.client import session_of
 from farm_tasks.kitsu.calls import calling, upload
 from farm_tasks.kitsu.checks import (
     attachment_paths,
     preview_file_path,
 )
+from farm_tasks.kitsu.client import session_of
 from farm_tasks.kitsu.operations.comments import add_comment
-from farm_tasks.transfer.progress import ProgressCallback, announce
+from farm_tasks.transfer.progress import ProgressCallback, Share, announce
 
 
 def upload_preview_file(
@@ -160,9 +160,9 @@ def publish_preview(
         created_at=created_at,
         links=links,
         client=client,
-        progress_callback=_Share(progress_callback, 0, total),
+        progress_callback=Share(progress_callback, 0, total),
     )
-    share = _Share(progress_callback, before, total)
+    share = Share(progress_callback, before, total)
     try:
         preview = add_preview(
             task,
@@ -235,23 +235,7 @@ def _preview_of_comment(given: str, kitsu: KitsuClient) -> str:
     except gazu.exception.RouteNotFoundException:
         raise EntityNotFound(f"Kitsu has no preview file or comment {given}.") from None
     for made in reversed(comment.get("previews") or []):
-        preview = gazu.files.get_preview_file(made["id"], client=kitsu)
+        preview = gazu.files.get_preview_file(made, client=kitsu)
         if not preview.get("original_name"):
             return str(preview["id"])
     return str(gazu.task.create_preview(comment["object_id"], given, client=kitsu)["id"])
-
-
-class _Share:
-    """Places one step's progress within that of the whole."""
-
-    def __init__(self, progress: ProgressCallback | None, before: int, total: int) -> None:
-        self._progress = progress
-        self._before = before
-        self._total = total
-
-    def __call__(self, bytes_read: int, total: int) -> None:
-        if self._progress is not None:
-            self._progress(self._before + bytes_read, self._total)
-
-    def announce(self, stage: str) -> None:
-        announce(self._progress, stage)

@@ -1,0 +1,1 @@
+"""What tests share: real processes, started and ended by them."""
