@@ -6,14 +6,11 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from farm_tasks.cancelling import wish_to_cancel
 from farm_tasks.errors import StillRunning
-from farm_tasks.states import cancel_key
 from farm_tasks.submit import feed, record
-from farm_tasks.submit.connection import reaching_redis, redis_client, sender
+from farm_tasks.submit.connection import reaching_redis, redis_client
 from farm_tasks.transfer.progress import Progress
-
-CANCEL_SECONDS = 7 * 86400
-"""How long a wish to cancel is remembered: longer than a message waits in a queue."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,5 +86,4 @@ class Submission:
             BrokerUnavailable: Redis cannot be reached.
         """
         with reaching_redis():
-            redis_client().set(cancel_key(self.id), 1, ex=CANCEL_SECONDS)
-            sender().control.revoke(self.id)
+            wish_to_cancel(redis_client(), self.id)

@@ -12,7 +12,8 @@ from celery.backends.redis import RedisBackend
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from farm_tasks.states import FINAL_STATES, PROGRESS, QUEUED, SUCCESS, result_key
+from farm_tasks.cancelling import wish_to_cancel
+from farm_tasks.states import FINAL_STATES, PROGRESS, QUEUED, REVOKED, SUCCESS, result_key
 
 # Atomic, because a write that timed out here may still reach Redis later, when a stopped server
 # goes on: Celery's own look before it writes cannot see that.
@@ -47,6 +48,24 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
         self.always_retry = False
         policy: dict[str, Any] = self.retry_policy
         self.retry_policy = {**policy, "max_retries": 0}
+
+    def mark_as_revoked(
+        self,
+        task_id: str,
+        reason: str = "",
+        request: Any = None,
+        store_result: bool = True,
+        state: str = REVOKED,
+    ) -> None:
+        """Store the end of a task that was revoked.
+
+        Without a request it is a wish, broadcast by Flower or ``celery control revoke``: stored as
+        Celery does, it would read as done while the bytes still move.
+        """
+        if request is None:
+            wish_to_cancel(self.client, task_id)
+        else:
+            super().mark_as_revoked(task_id, reason, request, store_result, state)
 
     def _get_result_meta(
         self, result: Any, state: str, traceback: Any, request: Any, **options: Any

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from farm_tasks.cancelling import is_cancelled
 from farm_tasks.errors import Cancelled
-from farm_tasks.states import PROGRESS, cancel_key
+from farm_tasks.states import PROGRESS
 from farm_tasks.transfer.progress import Meter, Progress
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Reporter:
         self._thread: threading.Thread | None = None
         self._dispatcher: Any = None
         self._events_again_at = 0.0
+        self._complained: set[str] = set()
 
     @contextlib.contextmanager
     def reporting(self, task: Task, meter: Meter) -> Iterator[None]:
@@ -116,7 +117,9 @@ class Reporter:
             try:
                 self._write_one(report, now)
             except Exception as error:
-                logger.debug("progress of %s not written: %r", report.request.id, error)
+                self._complain("progress not written", error)
+            else:
+                self._complained.discard("progress not written")
             if closing:
                 report.closed.set()
                 with self._lock:
@@ -163,22 +166,30 @@ class Reporter:
                 "task-progress",
                 uuid=report.request.id,
                 name=report.task.name,
-                pid=os.getpid(),
                 **fields,
             )
+            self._complained.discard("event not sent")
         except Exception as error:
-            logger.debug("event of %s not sent: %r", report.request.id, error)
-            self._dispatcher = None
+            self._complain("event not sent", error)
             self._events_again_at = time.monotonic() + HEARTBEAT
+            dispatcher, self._dispatcher = self._dispatcher, None
+            with contextlib.suppress(Exception):
+                dispatcher.connection.release()
+
+    def _complain(self, what: str, error: Exception) -> None:
+        """Once for each outage, not twice a second."""
+        if what not in self._complained:
+            self._complained.add(what)
+            logger.warning("%s, the transfer goes on: %r", what, error)
 
     def _look_for_cancels(self, reports: list[_Report]) -> None:
         if not reports:
             return
         try:
-            wanted = self._app.backend.client.mget([cancel_key(one.request.id) for one in reports])
+            wanted = is_cancelled(self._app.backend.client, [one.request.id for one in reports])
         except Exception as error:
-            logger.debug("cancels not read: %r", error)
+            self._complain("cancels not read", error)
             return
         for report, cancel in zip(reports, wanted, strict=True):
-            if cancel is not None and not report.meter.stopped:
+            if cancel and not report.meter.stopped:
                 report.meter.stop(Cancelled("The submission was cancelled."))

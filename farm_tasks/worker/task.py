@@ -14,10 +14,11 @@ from celery.exceptions import Ignore
 from celery.utils.log import get_task_logger
 from redis.exceptions import RedisError
 
+from farm_tasks.cancelling import is_cancelled
 from farm_tasks.errors import Cancelled, FarmTasksError, InvalidArgument, TemporaryFailure
 from farm_tasks.paths import inside
 from farm_tasks.settings import settings
-from farm_tasks.states import REVOKED, cancel_key
+from farm_tasks.states import REVOKED
 from farm_tasks.transfer.progress import Meter
 from farm_tasks.worker.reporter import Reporter
 
@@ -130,7 +131,7 @@ class TransferTask(Task):  # type: ignore[misc]
 
     def _refuse_if_cancelled(self) -> None:
         try:
-            cancelled = self.app.backend.client.exists(cancel_key(self.request.id))
+            cancelled = is_cancelled(self.app.backend.client, [self.request.id])[0]
         except RedisError:
             return  # the reporter looks again as soon as Redis is back
         if cancelled:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Mapping
 
 from farm_tasks.kitsu.client import forget_client
@@ -13,6 +14,8 @@ from tests.support.worker import KITSU_VARIABLES
 
 
 def _forget() -> None:
+    # Celery's configuration reads the environment when it is imported, once per process.
+    sys.modules.pop("worker_config.celeryconfig", None)
     settings.cache_clear()
     connection.sender.cache_clear()
     connection.redis_client.cache_clear()
