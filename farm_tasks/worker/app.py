@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from celery import Celery
+
+# It prints the server's answer over many lines; our errors carry what matters of it in one.
+logging.getLogger("gazu").setLevel(logging.CRITICAL)
 
 app = Celery("farm_tasks", include=["farm_tasks.worker.tasks"])
 app.config_from_object("worker_config.celeryconfig")
