@@ -7,6 +7,8 @@ import time
 import uuid
 from typing import Any
 
+from kombu.exceptions import EncodeError
+
 from farm_tasks.entity import Entity, entity_id
 from farm_tasks.errors import InvalidArgument
 from farm_tasks.settings import settings
@@ -60,7 +62,10 @@ def send(function: str, **arguments: Any) -> Submission:
         "name": f"farm_tasks.{function}",
         "kwargs": message,
     }
-    encoded = app.backend.encode(record)
+    try:
+        encoded = app.backend.encode(record)
+    except EncodeError as error:
+        raise InvalidArgument(f"The arguments do not fit into JSON: {error}.") from None
     if len(encoded) > LARGEST_MESSAGE:
         raise InvalidArgument(
             f"The arguments have {len(encoded):,} bytes; a submission takes {LARGEST_MESSAGE:,}."

@@ -34,6 +34,8 @@ return 1
 class TransferBackend(RedisBackend):  # type: ignore[misc]
     """See the module."""
 
+    retry_policy: dict[str, Any]
+
     def fail_fast(self, timeout: float) -> None:
         """Let writes fail after ``timeout`` seconds instead of waiting for Redis to come back.
 
@@ -46,8 +48,7 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
             retry=Retry(NoBackoff(), 0),
         )
         self.always_retry = False
-        policy: dict[str, Any] = self.retry_policy
-        self.retry_policy = {**policy, "max_retries": 0}
+        self.retry_policy = {**self.retry_policy, "max_retries": 0}
 
     def mark_as_revoked(
         self,
