@@ -33,7 +33,7 @@ class RedisServer:
 
     def start(self) -> None:
         command = [
-            str(programs.install(cache_folder(), say=print).redis_server), "--port", str(self.port), "--bind", "127.0.0.1",
+            str(programs.install_redis(cache_folder(), say=print)), "--port", str(self.port), "--bind", "127.0.0.1",
             "--dir", str(self.folder), "--save", "", "--appendonly", "yes",
             "--maxmemory-policy", "noeviction",
         ]  # fmt: skip
