@@ -1,0 +1,94 @@
+"""``worker``: Celery's worker with our defaults."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import click
+
+from farm_tasks.cli.root import INTERRUPTED
+
+MOST_SLOTS = 8
+
+
+@click.command(context_settings={"ignore_unknown_options": False})
+@click.option(
+    "--concurrency",
+    "-c",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Transfers at a time. By default one for each CPU, at least 2 and at most 8.",
+)
+@click.option(
+    "--pool",
+    "-P",
+    type=click.Choice(["prefork", "threads", "solo"]),
+    help="Processes, threads, or one after the other. By default prefork; on Windows, where that "
+    "does not run, threads.",
+)
+@click.option(
+    "--loglevel",
+    "-l",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], case_sensitive=False),
+    default="INFO",
+    show_default=True,
+)
+@click.option("--queues", "-Q", metavar="Q,...", help="By default farm_tasks.")
+@click.option("--hostname", "-n", metavar="NAME", help="By default celery@ this machine's name.")
+@click.argument("celery_arguments", nargs=-1, metavar="[-- CELERY ARGUMENT...]")
+def worker(
+    concurrency: int | None,
+    pool: str | None,
+    loglevel: str,
+    queues: str | None,
+    hostname: str | None,
+    celery_arguments: tuple[str, ...],
+) -> None:
+    """Run a worker on this machine, until it is told to end.
+
+    It needs KITSU_HOST and KITSU_BOT_TOKEN (or KITSU_LOGIN and KITSU_PASSWORD), and the folders
+    that it may use in FARM_TASKS_READ_ROOTS and FARM_TASKS_WRITE_ROOTS. Ctrl-C or SIGTERM let
+    running transfers end. This is `celery -A farm_tasks worker`; what follows `--` goes to Celery.
+    """
+    from farm_tasks.settings import settings  # noqa: PLC0415 (pydantic is not for --help)
+
+    current = settings()
+    if not current.read_roots and not current.write_roots:
+        _warn(
+            "this worker will move no files: set FARM_TASKS_READ_ROOTS and FARM_TASKS_WRITE_ROOTS "
+            "to the folders that it may use."
+        )
+    if not current.kitsu_host:
+        _warn("KITSU_HOST is not set: every transfer will fail.")
+    command = [
+        *(sys.executable, "-m", "celery", "-A", "farm_tasks", "worker"),
+        *("--pool", pool or ("threads" if sys.platform == "win32" else "prefork")),
+        *("--concurrency", str(concurrency or default_concurrency())),
+        *("--loglevel", loglevel.upper()),
+        # Workers here need nothing from each other, and gossip grows with their number squared.
+        "--without-gossip",
+        *(("--queues", queues) if queues else ()),
+        *(("--hostname", hostname) if hostname else ()),
+        *celery_arguments,
+    ]
+    sys.stdout.flush()
+    if sys.platform == "win32":
+        # There, exec starts another process and returns to the shell at once.
+        try:
+            code = subprocess.call(command)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        click.get_current_context().exit(code)
+    os.execv(sys.executable, command)  # noqa: S606 (no shell is wanted)
+
+
+def default_concurrency() -> int:
+    """Transfers wait for disks and networks more than for a CPU; too many starve each other."""
+    return max(2, min(MOST_SLOTS, os.cpu_count() or 2))
+
+
+def _warn(message: str) -> None:
+    label = click.style("WARNING:", fg="yellow", bold=True)
+    click.echo(f"{label} {message}", err=True, color=False if "NO_COLOR" in os.environ else None)
