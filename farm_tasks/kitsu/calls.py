@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,9 +32,11 @@ from farm_tasks.errors import (
 )
 from farm_tasks.kitsu.client import ensure_token, for_transfer, kitsu_client, session_of
 from farm_tasks.transfer.download import Download
-from farm_tasks.transfer.failures import Refusal, from_status
+from farm_tasks.transfer.failures import Refusal, from_network, from_status
 from farm_tasks.transfer.partial_file import PartialFile
 from farm_tasks.transfer.progress import ProgressCallback, announce
+
+_JWT_COMPLAINT = re.compile(r"segments|header string|payload|padding|signature|token", re.I)
 
 STARTS_OVER = 3
 """How often a download begins again because the file in Kitsu changed meanwhile."""
@@ -60,6 +64,8 @@ def calling(
         raise BadResponse(
             "The answer is not JSON: is KITSU_HOST the address of a Kitsu API?"
         ) from error
+    except requests.RequestException as error:
+        raise from_network(error, kitsu.host) from error
     except FileNotFoundError as error:
         raise FileMissing(f"{error.filename} does not exist on this machine.") from error
     except OSError as error:
@@ -154,6 +160,9 @@ def _translate(error: GazuException, refusal: Refusal | None) -> FarmTasksError:
     if isinstance(error, PreviewFileProcessingException):
         return StillProcessing("Kitsu is still building this file. It can be downloaded later.")
     if refusal is not None:
+        # flask-jwt-extended says 422 to what is not a token at all ("Not enough segments", ...).
+        if refusal.status == 422 and _JWT_COMPLAINT.search(refusal.message):
+            refusal = dataclasses.replace(refusal, status=401)
         return from_status(refusal)
     if isinstance(error, (NotAuthenticatedException, AuthFailedException)):
         return NotAuthenticated(f"Kitsu does not accept the credentials ({error}).")

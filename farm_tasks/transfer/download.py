@@ -7,15 +7,16 @@ import re
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
 
 from farm_tasks.errors import ContentChanged, FarmTasksError, Stalled, TemporaryFailure
-from farm_tasks.transfer.failures import from_network
+from farm_tasks.transfer.failures import Refusal, from_network, from_status
 
 if TYPE_CHECKING:
-    from farm_tasks.transfer.session import Limits, TransferSession
+    from farm_tasks.transfer.session import TransferSession
 
 READ_BYTES = 1024 * 1024
 """The most that one read asks for. ``read1`` returns what has arrived, so a trickle is seen."""
@@ -46,7 +47,11 @@ class Download(requests.Response):
         length = self.headers.get("Content-Length", "")
         self.length = int(length) if length.isdecimal() else None
         etag = self.headers.get("ETag", "")
-        self._etag = etag if etag.startswith('"') and self.status_code == 200 else None
+        is_whole = self.status_code == requests.codes.ok and self.request.method == "GET"
+        self._etag = etag if etag.startswith('"') and is_whole else None
+        self._content_consumed: bool = self.__dict__["_content_consumed"]
+        self._waited = 0.0
+        self._arrived = 0
 
     @property
     def is_resumable(self) -> bool:
@@ -62,51 +67,80 @@ class Download(requests.Response):
             ConnectionLost: the connection broke and the rest could not be had.
             Stalled: it stood still, or kept below the least rate.
             ContentChanged: the file is another one now; the download must begin again.
+            TemporaryFailure: the server cannot give the rest at the moment.
         """
+        if self._content_consumed:
+            yield from super().iter_content(chunk_size or READ_BYTES)
+            return
         offset = 0
         failures = 0
         while True:
-            started_at = offset
+            began_at = offset
             try:
-                for piece in self._read(self.raw, self._session.limits):
+                for piece in self._read():
                     offset += len(piece)
                     yield piece
             except (TemporaryFailure, urllib3.exceptions.HTTPError, OSError) as error:
                 self.raw.close()
+                self._session.check()
+                if offset == self.length:
+                    break
                 lost = error if isinstance(error, FarmTasksError) else from_network(error, self.url)
-                failures = 0 if offset > started_at else failures + 1
-                if not self.is_resumable or isinstance(lost, ContentChanged):
+                if not self.is_resumable:
                     raise lost from error
-                if failures >= self._session.limits.resumes:
-                    raise lost from error
-                self._pause(failures)
-                self.raw = self._reopen(offset, lost)
+                failures = 0 if self._has_advanced(offset - began_at, lost) else failures + 1
+                self.raw = self._resume(offset, lost, failures)
             else:
-                self._content_consumed = True
-                return
+                break
+        self._content_consumed = True
 
-    def _read(self, raw: Any, limits: Limits) -> Iterator[bytes]:
-        window_from = time.monotonic()
-        in_window = 0
+    def _read(self) -> Iterator[bytes]:
         while True:
+            asked_at = time.monotonic()
             if self._decode:
-                piece = raw.read(64 * 1024, decode_content=True)
+                piece = self.raw.read(64 * 1024, decode_content=True)
             else:
-                piece = raw.read1(READ_BYTES, decode_content=False)
+                piece = self.raw.read1(READ_BYTES, decode_content=False)
             if not piece:
                 return
+            # Only the network's share of the time: a slow disk is not the server's fault.
+            self._waited += time.monotonic() - asked_at
+            self._arrived += len(piece)
             yield piece
-            in_window += len(piece)
-            elapsed = time.monotonic() - window_from
-            if elapsed >= limits.rate_window:
-                if in_window < limits.least_rate * elapsed:
-                    raise Stalled(
-                        f"Only {in_window / elapsed:.0f} bytes/s arrived for {elapsed:.0f} s."
-                    )
-                window_from, in_window = time.monotonic(), 0
+            self._check_rate()
 
-    def _reopen(self, offset: int, lost: FarmTasksError) -> Any:
-        """Ask for the rest; what cannot be connected to is one more lost connection."""
+    def _check_rate(self) -> None:
+        limits = self._session.limits
+        if self._waited < limits.rate_window:
+            return
+        rate = self._arrived / self._waited
+        self._waited, self._arrived = 0.0, 0
+        if rate < limits.least_rate:
+            raise Stalled(f"Only {rate:.0f} bytes/s arrive from {urlsplit(self.url).netloc}.")
+
+    def _has_advanced(self, size: int, lost: FarmTasksError) -> bool:
+        """Whether it is worth to go on for ever like this: not with a trickle."""
+        limits = self._session.limits
+        enough = limits.least_rate * limits.rate_window if isinstance(lost, Stalled) else 1
+        return size >= enough
+
+    def _resume(self, offset: int, lost: FarmTasksError, failures: int) -> Any:
+        """Ask for the rest until there is an answer to read from, or too many have failed."""
+        limits = self._session.limits
+        wait = 0.0
+        while failures < limits.resumes:
+            self._session.pause(wait or _jitter(failures))
+            answer = self._ask_from(offset)
+            self._session.check()
+            if answer is not None and answer.status_code == 206 and self._continues(answer, offset):
+                return answer.raw
+            if answer is not None:
+                answer.close()
+                wait = self._judge(answer, lost)
+            failures += 1
+        raise lost
+
+    def _ask_from(self, offset: int) -> requests.Response | None:
         request = self.request.copy()
         request.headers["Range"] = f"bytes={offset}-"
         request.headers["If-Range"] = self._etag or ""
@@ -115,22 +149,35 @@ class Download(requests.Response):
             self.url, {}, stream=True, verify=None, cert=None
         )
         try:
-            response = self._session.send(
+            return self._session.send(
                 request,
                 timeout=(limits.connect_timeout, limits.read_timeout),
                 allow_redirects=False,
                 **settings,
             )
-        except requests.RequestException:
-            return _NothingArrives()
-        if response.status_code == 206 and self._continues(response, offset):
-            return response.raw
-        response.close()
-        if response.status_code >= 500:
-            return _NothingArrives()
-        if response.status_code in {200, 206, 412, 416}:
+        except (requests.RequestException, urllib3.exceptions.HTTPError):
+            return None
+
+    def _judge(self, answer: requests.Response, lost: FarmTasksError) -> float:
+        """Seconds to wait before asking again, after an answer that is not the rest.
+
+        Raises:
+            FarmTasksError: asking again is of no use now.
+        """
+        refusal = Refusal.from_response(answer, read_body=False)
+        if refusal.status in {200, 206, 412, 416}:
+            if refusal.status == 200 and answer.headers.get("ETag") == self._etag:
+                raise lost  # the same file, but this server gives no ranges of it
             raise ContentChanged("The file in Kitsu changed while it was downloaded.") from lost
-        raise lost
+        failure = from_status(refusal)
+        if refusal.status == requests.codes.unauthorized:
+            raise lost  # the token ended meanwhile: a new try begins with a new one
+        if not failure.retryable and refusal.status < 500:
+            raise failure from lost
+        wait = refusal.retry_after or 0.0
+        if wait > self._session.limits.processing_timeout:
+            raise failure from lost
+        return wait
 
     def _continues(self, response: requests.Response, offset: int) -> bool:
         match = re.fullmatch(
@@ -145,19 +192,10 @@ class Download(requests.Response):
             and int(last) == self.length - 1
             and whole in {"*", str(self.length)}
             and etag == self._etag
+            and "Content-Encoding" not in response.headers
         )
 
-    def _pause(self, failures: int) -> None:
-        """Full jitter, so that a farm does not come back all at once."""
-        if failures:
-            time.sleep(random.uniform(0, min(8.0, 0.25 * 2**failures)))
 
-
-class _NothingArrives:
-    """Stands for a connection that could not be made again: reading fails, and is counted."""
-
-    def read1(self, *_: object, **__: object) -> bytes:
-        raise urllib3.exceptions.ProtocolError("the server could not be reached again")
-
-    def close(self) -> None:
-        """There is nothing to close."""
+def _jitter(failures: int) -> float:
+    """Seconds; full jitter, so that a farm does not come back all at once."""
+    return random.uniform(0, min(8.0, 0.25 * 2**failures)) if failures else 0.0

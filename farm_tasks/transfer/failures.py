@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import email.utils
+import ssl
 import time
 from urllib.parse import urlsplit
 
@@ -19,12 +21,15 @@ _ERROR_OF_STATUS: dict[int, type[errors.FarmTasksError]] = {
     401: errors.NotAuthenticated,
     403: errors.NotAllowed,
     404: errors.EntityNotFound,
+    408: errors.ServerUnavailable,
     413: errors.TooLarge,
     429: errors.TooManyRequests,
     500: errors.ServerError,
     502: errors.ServerUnavailable,
     503: errors.ServerUnavailable,
     504: errors.ServerUnavailable,
+    # Cloudflare's, for an origin server that is away or slow.
+    **dict.fromkeys(range(520, 525), errors.ServerUnavailable),
 }
 
 _HINT_OF_STATUS = {
@@ -32,6 +37,11 @@ _HINT_OF_STATUS = {
     403: "Give the worker's Kitsu user a role that may do this.",
     413: "Raise client_max_body_size in the nginx in front of Kitsu (MAX_CONTENT_LENGTH in zou).",
 }
+
+_CUT_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError, ConnectionError)
+"""What a connection that breaks looks like from inside TLS."""
+
+_LONGEST_RETRY_AFTER = 86_400.0
 
 _MESSAGE_BYTES = 64 * 1024
 _MESSAGE_CHARACTERS = 500
@@ -70,8 +80,9 @@ class Refusal:
 
 
 def from_status(refusal: Refusal) -> errors.FarmTasksError:
-    """The error for an HTTP status: 429, 502, 503 and 504 are worth another try, the rest not."""
-    kind = _ERROR_OF_STATUS.get(refusal.status, errors.Rejected)
+    """The error for an HTTP status: 408, 429, 502, 503, 504 and 520-524 are worth another try."""
+    other = errors.ServerError if refusal.status >= 500 else errors.Rejected
+    kind = _ERROR_OF_STATUS.get(refusal.status, other)
     parts = [f"{refusal.where}: Kitsu answered {refusal.status}."]
     if refusal.message:
         parts.append(refusal.message)
@@ -87,9 +98,9 @@ def from_network(error: Exception, url: str) -> errors.FarmTasksError:
     """The error for a request that got no answer, or only a part of one."""
     parts = urlsplit(url)
     where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    if isinstance(error, requests.exceptions.SSLError):
+    if isinstance(error, requests.exceptions.SSLError) and not isinstance(_root(error), _CUT_TLS):
         return errors.PermanentFailure(
-            f"{where}: the TLS certificate was not accepted ({_root(error)}). For a CA of your "
+            f"{where}: TLS failed ({_root(error)}). For a CA of your "
             "own set REQUESTS_CA_BUNDLE to its file."
         )
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
@@ -134,32 +145,45 @@ def _root(error: BaseException) -> BaseException:
 
 
 def _message(response: requests.Response) -> str:
+    if not getattr(response, "_content_consumed", False):
+        _read_in_advance(response)
     try:
-        # Kept on the response, so that gazu can read the answer as well.
-        if not getattr(response, "_content_consumed", False):
-            response._content = response.raw.read(_MESSAGE_BYTES, decode_content=True)  # noqa: SLF001
-            response._content_consumed = True  # type: ignore[attr-defined]  # noqa: SLF001
-            response.close()
         answer = response.json()
-    except (ValueError, OSError, requests.RequestException, urllib3.exceptions.HTTPError):
+    except ValueError:
         return ""
     if not isinstance(answer, dict):
         return ""
     for key in ("message", "error", "msg"):
         if isinstance(answer.get(key), str) and answer[key]:
-            return str(answer[key])[:_MESSAGE_CHARACTERS]
+            return _printable(answer[key][:_MESSAGE_CHARACTERS])
     return ""
 
 
+def _printable(text: str) -> str:
+    """One line without control characters: it ends in logs and on terminals."""
+    return "".join(one if one.isprintable() else " " for one in text)
+
+
+def _read_in_advance(response: requests.Response) -> None:
+    """Read what there is of an error's body, and leave it where gazu can read it as well.
+
+    However it ends: the status has been told, and gazu does not expect that reading can fail.
+    """
+    content = b""
+    with contextlib.suppress(OSError, urllib3.exceptions.HTTPError):
+        content = response.raw.read(_MESSAGE_BYTES, decode_content=True)
+    response.close()
+    response._content = content  # noqa: SLF001
+    response._content_consumed = True  # type: ignore[attr-defined]  # noqa: SLF001
+
+
 def _retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After header: a number, or a date (RFC 9110 10.2.3)."""
-    if not value:
-        return None
+    """Seconds of a Retry-After header, a number or a date (RFC 9110 10.2.3); a day at most."""
+    value = (value or "").strip()
+    if value.isdecimal():
+        return min(float(value), _LONGEST_RETRY_AFTER)
     try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
+        seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+    except (TypeError, ValueError, OverflowError):
         return None
+    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -18,7 +19,7 @@ from farm_tasks.errors import (
 )
 
 _ROOM_TO_SPARE = 1024 * 1024
-_NAME_BYTES = 255 - len("..00000000.part")
+_NAME_BYTES = 255 - len("..00000000.part")  # the most that Linux file systems take
 
 
 class PartialFile:
@@ -26,30 +27,35 @@ class PartialFile:
 
     The name is unique to this attempt, ``.<name>.<8 hex>.part`` beside the target: locks cannot be
     trusted on NFS, Lustre or GPFS, where they may say yes to everybody. Beside the target, because
-    a rename is atomic only within one file system. Missing parent folders are made.
+    a rename is atomic only within one file system. Missing parent folders are made. A symbolic link
+    at the target is replaced, not followed: it may have been put there after the path was checked.
 
     Args:
         target: Where the file shall be.
 
     Raises:
         InvalidArgument: the target is a folder or has no file name.
-        FileUnreadable: the folder cannot be made or written to.
+        FileUnreadable: the folder cannot be made; or, on entering, not be written to.
     """
 
     def __init__(self, target: str | os.PathLike[str]) -> None:
         self.target = Path(target)
-        if self.target.is_dir() or not self.target.name:
-            raise InvalidArgument(f"{target} is a folder: give the path of the file to write.")
         try:
+            if self.target.is_dir() or not self.target.name:
+                raise InvalidArgument(f"{target} is a folder: give the path of the file to write.")
             self.target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _from_os(error, self.target) from error
-        if not os.access(self.target.parent, os.W_OK | os.X_OK):
-            raise FileUnreadable(f"{self.target.parent} cannot be written to by this user.")
-        name = os.fsencode(self.target.name)[:_NAME_BYTES]
-        self.path = self.target.with_name(f".{os.fsdecode(name)}.{uuid.uuid4().hex[:8]}.part")
+        name = os.fsencode(self.target.name)[:_NAME_BYTES].decode(errors="ignore")
+        self.path = self.target.with_name(f".{name}.{uuid.uuid4().hex[:8]}.part")
 
     def __enter__(self) -> PartialFile:
+        # Tried, not asked for: os.access says yes to root, also on NFS where the server says no.
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except OSError as error:
+            raise _from_os(error, self.target) from error
+        os.close(descriptor)
         return self
 
     def __exit__(
@@ -58,7 +64,8 @@ class PartialFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what went wrong first is what counts
+            self.path.unlink()
         if isinstance(error, OSError) and error.errno is not None:
             raise _from_os(error, self.target) from error
 
@@ -104,13 +111,14 @@ def _sync_folder(folder: Path) -> None:
     """Make the rename last through a power cut, where folders can be opened (not on Windows)."""
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:  # some network file systems refuse to sync a folder; the file is in place
-        pass
-    finally:
-        os.close(descriptor)
+    # Some network file systems refuse, and a folder may be writable yet not readable; the file is
+    # in its place all the same.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _from_os(error: OSError, target: Path) -> FarmTasksError:

@@ -97,6 +97,7 @@ class Meter:
         self._clock = clock
         self._readings: deque[tuple[float, int]] = deque([(clock(), 0)])
         self._stop: Exception | None = None
+        self._wakes: list[Callable[[], object]] = []
 
     def __call__(self, bytes_read: int, total: int) -> None:
         """Note how far the transfer is.
@@ -110,8 +111,17 @@ class Meter:
         self._count = (max(bytes_read, self._count[0]), total or self._count[1])
 
     def stop(self, error: Exception) -> None:
-        """Make the next call raise ``error`` in the thread that moves the bytes."""
+        """Make the next call raise ``error`` in the thread that moves the bytes.
+
+        Should that thread be waiting for the network, its connection is cut so that it comes back.
+        """
         self._stop = error
+        for wake in list(self._wakes):
+            wake()
+
+    def on_stop(self, wake: Callable[[], object]) -> None:
+        """Have ``wake`` called, in the thread that calls :meth:`stop`."""
+        self._wakes.append(wake)
 
     def check(self) -> None:
         """Raise what :meth:`stop` was given, if it was called."""
@@ -163,6 +173,20 @@ def announce(callback: object, stage: str) -> None:
         listen(stage)
 
 
+def check(callback: object) -> None:
+    """Raise what ends the transfer if ``callback`` knows of it, as a :class:`Meter` does."""
+    ask = getattr(callback, "check", None)
+    if ask is not None:
+        ask()
+
+
+def on_stop(callback: object, wake: Callable[[], object]) -> None:
+    """Have ``wake`` called when ``callback`` is told to stop, if it is one that can be."""
+    listen = getattr(callback, "on_stop", None)
+    if listen is not None:
+        listen(wake)
+
+
 class Share:
     """One step's progress, placed within that of the whole.
 
@@ -177,10 +201,19 @@ class Share:
         self._before = before
         self._total = total
 
-    def __call__(self, bytes_read: int, total: int) -> None:  # noqa: ARG002 (gazu's signature)
+    def __call__(self, bytes_read: int, total: int) -> None:
+        """Note how far the step is; its own total is a part of the whole's."""
         if self._callback is not None:
             self._callback(self._before + bytes_read, self._total)
 
     def announce(self, stage: str) -> None:
         """Pass the stage on."""
         announce(self._callback, stage)
+
+    def check(self) -> None:
+        """Raise what ends the whole, if it was stopped."""
+        check(self._callback)
+
+    def on_stop(self, wake: Callable[[], object]) -> None:
+        """Have ``wake`` called when the whole is stopped."""
+        on_stop(self._callback, wake)

@@ -8,27 +8,22 @@ timeout, and what fails raises an error of ours. Nothing here knows what is at t
 from __future__ import annotations
 
 import dataclasses
-import socket
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3.exceptions
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection
-from urllib3.util import Retry
 
 from farm_tasks.errors import Rejected, StillProcessing
 from farm_tasks.transfer.body import MultipartBody
+from farm_tasks.transfer.connection import TransferAdapter, Wire
 from farm_tasks.transfer.download import Download
 from farm_tasks.transfer.failures import Refusal, from_network, from_status
-from farm_tasks.transfer.progress import ProgressCallback, announce
+from farm_tasks.transfer.progress import ProgressCallback, announce, check, on_stop
 
-_NOTSENT_LOWAT_BYTES = 256 * 1024
-_TCP_NOTSENT_LOWAT = {"linux": 25, "darwin": 0x201}.get(sys.platform)
+__all__ = ["Limits", "TransferAdapter", "TransferSession"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,8 +31,8 @@ class Limits:
     """How patient a session is.
 
     Attributes:
-        connect_timeout: Seconds to connect, and to hand one piece of 256 KiB to the socket: an
-            upload slower than 17 kB/s fails.
+        connect_timeout: Seconds to connect, and to hand one piece of 512 KiB to the socket: an
+            upload slower than 35 kB/s fails.
         read_timeout: Seconds of silence while an answer or a download is awaited.
         answer_rate: Bytes per second at which the server is trusted to digest an upload. The
             answer to a large one may take size / answer_rate seconds more than read_timeout: zou
@@ -45,7 +40,8 @@ class Limits:
         least_rate, rate_window: A download that stays below this many bytes per second for this
             many seconds has stalled.
         processing_timeout: Seconds to wait, in all, while the server answers 202 "not built yet".
-        resumes: Lost connections in a row, without a new byte, after which a download gives up.
+        resumes: Failures in a row, without a new byte, after which a download gives up. With eight
+            a server may be restarted meanwhile: they are spread over 15 s on average.
     """
 
     connect_timeout: float = 15.0
@@ -54,39 +50,15 @@ class Limits:
     least_rate: float = 1000.0
     rate_window: float = 60.0
     processing_timeout: float = 60.0
-    resumes: int = 5
-
-
-class TransferAdapter(HTTPAdapter):
-    """Connections whose progress can be believed, kept alive and shared between sessions."""
-
-    def __init__(self, pool_size: int = 32) -> None:
-        retries = Retry(
-            total=None, connect=2, read=1, status=0, other=0, allowed_methods={"GET", "HEAD"},
-            backoff_factor=0.2, raise_on_status=False,
-        )  # fmt: skip
-        super().__init__(pool_connections=pool_size, pool_maxsize=pool_size, max_retries=retries)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Bound what the kernel takes ahead of the wire (see ``TCP_NOTSENT_LOWAT`` in tcp(7)).
-
-        Without it up to 4 MiB wait in the send buffer and a bar runs ahead by as much.
-        """
-        options = [
-            *HTTPConnection.default_socket_options,
-            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-        ]
-        if _TCP_NOTSENT_LOWAT is not None:
-            options.append((socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _NOTSENT_LOWAT_BYTES))
-        super().init_poolmanager(*args, socket_options=options, **kwargs)  # type: ignore[no-untyped-call]
+    resumes: int = 8
 
 
 class TransferSession(requests.Session):
     """A session for one transfer; the connections below it are shared through ``adapter``.
 
     Args:
-        progress: Called as the bytes of an upload leave and while a 202 is waited out. What it
-            raises ends the transfer. Downloads are counted by whoever writes them.
+        progress: Called as the bytes of an upload arrive, for the last time with the answer. What
+            it raises ends the transfer. Downloads are counted by whoever writes them.
         adapter: Where the connections come from; a new one by default.
         limits: Timeouts and the stall guard.
 
@@ -112,44 +84,71 @@ class TransferSession(requests.Session):
         self.refusal: Refusal | None = None
         self.mend_url: Callable[[str], str] | None = None
         self._progress = progress
+        self._wire = Wire(self.check)
+        on_stop(progress, self._wire.cut)
 
-    def request(
+    def request(  # type: ignore[override]  # by keyword only: nobody counts fifteen positions
         self, method: str, url: str, *, stream: bool = False, **options: Any
     ) -> requests.Response:
         """Send a request, as :meth:`requests.Session.request` does.
 
         Raises:
-            TemporaryFailure: the connection failed, or the answer was 429, 503 or 504.
-            Rejected: the answer was an error that gazu takes for a success, or a redirect that
-                would lose the body.
+            TemporaryFailure: the connection failed, or the answer was one that says "later".
+            FarmTasksError: the answer was an error that gazu takes for a success, or a redirect
+                that would lose the body; or whatever the progress callback raises.
+            FileChanged, FileUnreadable: see :class:`~farm_tasks.transfer.body.FilePart`.
         """
         if self.mend_url is not None:
             url = self.mend_url(url)
         files = options.pop("files", None)
         headers = dict(options.pop("headers", None) or {})
         timeout = (self.limits.connect_timeout, self.limits.read_timeout)
+        body = None
         if files:
             body = MultipartBody(_text_fields(options.pop("data", None)), files, self._progress)
             headers["Content-Type"] = body.content_type
             timeout = (timeout[0], timeout[1] + body.total / self.limits.answer_rate)
             options["data"] = body
         options.setdefault("timeout", timeout)
+        if self.auth is None and "Authorization" in headers:
+            # Or else requests lets an entry in the user's ~/.netrc win over the token.
+            options.setdefault("auth", _as_it_is)
         deadline = time.monotonic() + self.limits.processing_timeout
         while True:
             response = self._send_once(method, url, headers, stream, options)
             if not (stream and response.status_code == requests.codes.accepted):
                 break
             self._wait_until_built(response, deadline)
+        if body is not None and response.ok:
+            body.finish()
         if stream and response.ok:
             return Download(response, self)
         return response
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Send what is prepared, on a connection that a stopped transfer lets go of."""
+        with self._wire.in_use():
+            return super().send(request, **options)
+
+    def check(self) -> None:
+        """Raise what ends this transfer, if someone asked for its end."""
+        check(self._progress)
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, unless someone asks for the end of this transfer."""
+        wake_at = time.monotonic() + seconds
+        while (left := wake_at - time.monotonic()) > 0:
+            self.check()
+            time.sleep(min(left, 0.25))
+        self.check()
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Refuse a redirect that would turn an upload into a GET (RFC 9110 15.4)."""
         target = super().get_redirect_target(resp)
         safe = resp.status_code in {307, 308} or resp.request.method in {"GET", "HEAD"}
         if target and not safe:
-            where = urlsplit(target)
+            where = urlsplit(urljoin(resp.url, target))
+            resp.close()
             raise Rejected(
                 f"{resp.url} redirects to {where.scheme}://{where.netloc}: "
                 "set KITSU_HOST to the address that it redirects to."
@@ -162,6 +161,7 @@ class TransferSession(requests.Session):
         try:
             response = super().request(method, url, headers=headers, stream=stream, **options)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            self.check()
             raise from_network(error, url) from error
         if response.status_code >= requests.codes.bad_request:
             self.refusal = Refusal.from_response(response)
@@ -173,17 +173,17 @@ class TransferSession(requests.Session):
         """Wait as long as a 202 asks for, listening for a cancel meanwhile."""
         response.close()
         wait = Refusal.from_response(response, read_body=False).retry_after or 5.0
-        resume_at = min(time.monotonic() + wait, deadline)
-        if resume_at <= time.monotonic():
+        left = deadline - time.monotonic()
+        if left <= 0:
             raise StillProcessing(
                 "Kitsu is still building this file. It can be downloaded later.", wait
             )
         announce(self._progress, "waiting for Kitsu")
-        while (left := resume_at - time.monotonic()) > 0:
-            time.sleep(min(left, 0.25))
-            stop = getattr(self._progress, "check", None)
-            if stop is not None:
-                stop()
+        self.pause(min(wait, left))
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def _text_fields(data: Any) -> Iterable[tuple[str, str]]:

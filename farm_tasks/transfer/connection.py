@@ -1,0 +1,189 @@
+"""Connections that listen while they send, and that another thread can cut.
+
+urllib3 sends a body to its end before it looks for an answer, and a thread that waits for a socket
+hears of nothing else. Both are mended here, where the socket is at hand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util import Retry, wait_for_read
+
+from farm_tasks.transfer.backlog import Backlog
+from farm_tasks.transfer.body import MultipartBody
+
+if TYPE_CHECKING:
+    from urllib3.response import HTTPResponse
+
+_NOTSENT_LOWAT_BYTES = 256 * 1024
+_TCP_NOTSENT_LOWAT = {"linux": 25, "darwin": 0x201}.get(sys.platform)
+
+_thread = threading.local()
+
+
+class Wire:
+    """The connection that one session uses at the moment.
+
+    Args:
+        check: Raises when the transfer is to end; asked before every request.
+    """
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        self.check = check
+        self._lock = threading.Lock()
+        self._connection: _ListeningConnection | None = None
+        self._socket: socket.socket | None = None
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Take whatever connection this thread sends on inside the block."""
+        before = getattr(_thread, "wire", None)
+        _thread.wire = self
+        try:
+            yield
+        finally:
+            _thread.wire = before
+
+    def take(self, connection: _ListeningConnection) -> None:
+        """Note that ``connection`` is this wire's until another one takes it from the pool.
+
+        Raises:
+            Exception: what ``check`` raises.
+        """
+        with self._lock:
+            connection.wire = self
+            self._connection = connection
+            # Kept apart: http.client lets go of the socket when the answer says "close".
+            self._socket = connection.sock
+        self.check()  # again: a stop may have come before there was anything to cut
+
+    def cut(self) -> None:
+        """End what waits for the socket, in whichever thread. Safe to call at any time."""
+        with self._lock:
+            if (
+                self._socket is None
+                or self._connection is None
+                or self._connection.wire is not self
+            ):
+                return
+            # Not SSLSocket's own: that would take TLS away under a thread that is still sending.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+class _ListeningConnection(HTTPConnection):
+    wire: Wire | None = None
+    _is_cut_short = False
+
+    def request(
+        self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any
+    ) -> None:
+        wire: Wire | None = getattr(_thread, "wire", None)
+        if wire is not None:
+            wire.check()
+        if self.sock is None:
+            self.connect()
+        if wire is not None:
+            wire.take(self)
+        self._is_cut_short = False
+        if isinstance(body, MultipartBody) and self.sock is not None:
+            body.backlog = Backlog(self.sock)
+        if hasattr(body, "__iter__") and not isinstance(body, (bytes, str)):
+            body = self._until_refused(body)
+        try:
+            super().request(method, url, body=body, headers=headers, **options)
+        except TimeoutError:
+            # A server that has refused need not read on.
+            self._is_cut_short = self._is_refused()
+            if not self._is_cut_short:
+                raise
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 does
+        response = super().getresponse()
+        if self._is_cut_short and self.sock is not None:
+            # What http.client does for "Connection: close": the answer keeps its own handle, and
+            # nobody sends a second request after half a body.
+            self.sock.close()
+            self.sock = None
+        return response
+
+    def _until_refused(self, body: Iterable[Any]) -> Iterator[Any]:
+        for piece in body:
+            yield piece
+            if self._is_refused():
+                self._is_cut_short = True
+                return
+
+    def _is_refused(self) -> bool:
+        """Whether a redirect or an error is there already, so that the rest is sent for nothing.
+
+        Not told over TLS, where one cannot look at an answer without taking it.
+        """
+        if type(self.sock) is not socket.socket or not wait_for_read(self.sock, timeout=0):
+            return False
+        try:
+            start = self.sock.recv(10, socket.MSG_PEEK)
+        except OSError:
+            return False  # sending fails in a moment, and urllib3 knows what to make of that
+        return start.startswith(b"HTTP/1.") and start[9:] in {b"3", b"4", b"5"}
+
+
+class _ListeningTLSConnection(_ListeningConnection, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _ListeningConnection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _ListeningTLSConnection
+
+
+class TransferAdapter(HTTPAdapter):
+    """Connections whose progress can be believed, kept alive and shared between sessions."""
+
+    def __init__(self, pool_size: int = 32) -> None:
+        retries = Retry(
+            total=None, connect=2, read=1, status=0, other=0, allowed_methods={"GET", "HEAD"},
+            backoff_factor=0.2, raise_on_status=False,
+        )  # fmt: skip
+        super().__init__(pool_connections=pool_size, pool_maxsize=pool_size, max_retries=retries)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of our connections."""
+        super().init_poolmanager(*args, socket_options=_socket_options(), **kwargs)
+        self._use_our_pools(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """The same on the way through a proxy."""
+        manager = super().proxy_manager_for(proxy, socket_options=_socket_options(), **kwargs)
+        if proxy.lower().startswith("http"):
+            self._use_our_pools(manager)
+        return manager
+
+    def _use_our_pools(self, manager: Any) -> None:
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+
+def _socket_options() -> list[tuple[int, int, int]]:
+    """Bound what the kernel takes ahead of the wire (see ``TCP_NOTSENT_LOWAT`` in tcp(7)).
+
+    Without it up to 4 MiB wait in the send buffer and a bar runs ahead by as much.
+    """
+    options = [
+        *HTTPConnection.default_socket_options,
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    ]
+    if _TCP_NOTSENT_LOWAT is not None:
+        options.append((socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _NOTSENT_LOWAT_BYTES))
+    return options

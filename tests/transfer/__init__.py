@@ -1,0 +1,1 @@
+"""Bytes over HTTP, against servers that behave and servers that do not."""

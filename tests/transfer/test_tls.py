@@ -1,0 +1,120 @@
+"""The same over TLS, where a socket is not what it seems."""
+
+# ruff: noqa: SIM117 (what must not raise stands outside of what must)
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from farm_tasks.errors import Cancelled, ConnectionLost, PermanentFailure
+from farm_tasks.transfer.progress import Meter
+from farm_tasks.transfer.session import Limits, TransferSession
+from tests.servers import (
+    CERTIFICATE,
+    Exchange,
+    LoopbackServer,
+    ServedFile,
+    UploadSink,
+    hang,
+    in_turn,
+    status,
+)
+from tests.support.waiting import wait_until
+from tests.transfer.conftest import OpenSession
+
+
+@pytest.fixture(autouse=True)
+def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trust the test's certificate, in the way that our message recommends."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
+
+
+def test_a_file_goes_up_and_comes_down(session: TransferSession, movie: Path) -> None:
+    sink = UploadSink()
+    served = ServedFile(movie.read_bytes(), cut_after=1_000_000)
+    with LoopbackServer(in_turn(sink, served), tls=True) as server:
+        with movie.open("rb") as file:
+            session.post(server.url, files={"file": file})
+        answer = session.get(server.url, stream=True)
+        assert answer.content == movie.read_bytes()
+    assert sink.uploads[0][0].content == movie.read_bytes()
+
+
+def test_the_tickets_of_tls_are_not_taken_for_a_refusal(
+    session: TransferSession, movie: Path
+) -> None:
+    """A server of TLS 1.3 sends some right after the handshake: the socket can be read."""
+    for _ in range(5):
+        with LoopbackServer(UploadSink(), tls=True) as server, movie.open("rb") as file:
+            assert session.post(server.url, files={"file": file}).status_code == 201
+
+
+def test_a_certificate_that_is_not_trusted_is_final_and_says_what_to_set(
+    session: TransferSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    with LoopbackServer(status(200, {}), tls=True) as server:
+        with pytest.raises(PermanentFailure, match=r"self-signed.*REQUESTS_CA_BUNDLE") as raised:
+            session.get(server.url)
+    assert not raised.value.retryable
+
+
+def test_tls_with_a_server_that_does_not_speak_it_is_final(session: TransferSession) -> None:
+    def plain(exchange: Exchange) -> None:
+        raise AssertionError("there is no request in a TLS greeting")
+
+    with LoopbackServer(plain) as server:
+        # Read as HTTP, the greeting never ends: the server is told to hang up first.
+        thread = threading.Timer(0.3, server.hang_up)
+        thread.start()
+        with pytest.raises((PermanentFailure, ConnectionLost)):
+            session.get(server.url.replace("http://", "https://"))
+        thread.join()
+
+
+@pytest.mark.parametrize("size", [1, 64])
+def test_an_upload_that_is_cut_is_a_lost_connection_not_a_bad_certificate(
+    session: TransferSession, tmp_path: Path, size: int
+) -> None:
+    path = tmp_path / "plate.mov"
+    path.touch()
+    os.truncate(path, size * 1024 * 1024)
+    with LoopbackServer(UploadSink(cut_after=300_000), tls=True) as server:
+        with path.open("rb") as file, pytest.raises(ConnectionLost):
+            session.post(server.url, files={"file": file})
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_a_stop_ends_an_upload_that_waits(
+    open_session: OpenSession, tmp_path: Path, reads: bool
+) -> None:
+    def stop_reading(exchange: Exchange) -> None:
+        exchange.receive()
+        exchange.closing.wait()
+
+    path = tmp_path / "plate.mov"
+    path.touch()
+    os.truncate(path, 64 * 1024 * 1024)
+    meter = Meter()
+    session = open_session(meter, Limits(connect_timeout=60))
+    with LoopbackServer(hang if reads else stop_reading, tls=True) as server:
+
+        def stop() -> None:
+            wait_until(lambda: server.exchanges and server.last.body_read > 0, 10)
+            if reads:
+                wait_until(lambda: server.last.is_complete, 10)
+            meter.stop(Cancelled("by the artist"))
+
+        thread = threading.Thread(target=stop)
+        thread.start()
+        began = time.monotonic()
+        with path.open("rb") as file, pytest.raises(Cancelled):
+            session.post(server.url, files={"file": file})
+        thread.join()
+    assert time.monotonic() - began < 5
