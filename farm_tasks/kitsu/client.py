@@ -48,6 +48,7 @@ if hasattr(os, "register_at_fork"):
 
 def forget_client() -> None:
     """Log in anew at the next call: the settings or the credentials have changed."""
+    _process.adapter.close()
     _forget()
 
 

@@ -18,7 +18,7 @@ from farm_tasks.cancelling import is_cancelled
 from farm_tasks.errors import Cancelled, FarmTasksError, InvalidArgument, TemporaryFailure
 from farm_tasks.paths import inside
 from farm_tasks.settings import settings
-from farm_tasks.states import REVOKED
+from farm_tasks.states import REVOKED, SUCCESS, result_key
 from farm_tasks.transfer.progress import Meter
 from farm_tasks.worker.reporter import Reporter
 
@@ -58,7 +58,7 @@ class TransferTask(Task):  # type: ignore[misc]
         self.request.sources = []
         try:
             self._check_arguments(args, kwargs)
-            self._refuse_if_cancelled()
+            self._look_before_starting()
             return self.run(*args, **kwargs)
         except Cancelled as cancelled:
             self._store_cancelled(cancelled)
@@ -129,11 +129,25 @@ class TransferTask(Task):  # type: ignore[misc]
         longest: float = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0**self.request.retries)
         return (failure.retry_after or 0.0) + random.uniform(0.0, longest)
 
-    def _refuse_if_cancelled(self) -> None:
+    def _look_before_starting(self) -> None:
+        """See whether there is still something to do.
+
+        A message that Redis delivers again, which a mere TCP reset makes it do, may be of work that
+        is done.
+
+        Raises:
+            Ignore: it has succeeded already.
+            Cancelled: it is not wanted any more.
+        """
         try:
-            cancelled = is_cancelled(self.app.backend.client, [self.request.id])[0]
+            redis = self.app.backend.client
+            stored = redis.get(result_key(self.request.id))
+            cancelled = is_cancelled(redis, [self.request.id])[0]
         except RedisError:
-            return  # the reporter looks again as soon as Redis is back
+            return  # the reporter looks for a cancel again as soon as Redis is back
+        if stored is not None and self.app.backend.decode(stored)["status"] == SUCCESS:
+            logger.warning("%s has succeeded already; this is its message once more.", self.name)
+            raise Ignore
         if cancelled:
             raise Cancelled("The submission was cancelled before it began.")
 

@@ -142,7 +142,9 @@ def test_a_token_that_is_about_to_end_is_refreshed_before_a_transfer(sandbox: Sa
         assert logged_in_email() == sandbox.login
 
 
-def test_an_expired_token_that_cannot_be_refreshed_leads_to_a_new_login(sandbox: SandboxInfo) -> None:
+def test_an_expired_token_that_cannot_be_refreshed_leads_to_a_new_login(
+    sandbox: SandboxInfo,
+) -> None:
     variables = {"KITSU_HOST": sandbox.kitsu_host, "KITSU_LOGIN": sandbox.login}
     with environment_of({**variables, "KITSU_PASSWORD": sandbox.password}):
         client = kitsu_client()

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 WORKING_FILE = "5d1f2f4e-6f2b-4f4e-9d0a-0d6c0f5f5a11"
 
 _SLOT = 8
-_RATE, _SIZE, _BEGUN, _ENDED, _READINGS = range(5)
+_RATE, _QUICK, _SIZE, _BEGUN, _ENDED, _READINGS = range(6)
 _LIVE = 16
 _MOST_TRANSFERS = 4096
 _LOG = _LIVE + _MOST_TRANSFERS
@@ -37,10 +37,6 @@ _SLOTS = _LOG + 3 * _MOST_READINGS
 _READING_EVERY = 2_000_000
 _FAST_PIECE = 1024 * 1024
 _SLOW_PIECE = 64 * 1024
-
-_SLOW_BUFFER = 128 * 1024
-"""What the kernel may keep of an upload that this process reads slowly. By default that grows to
-megabytes: they have left the sender, who cannot know that nobody has read them."""
 
 PATTERN = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(32 * 1024))
 """What a download consists of, again and again."""
@@ -110,14 +106,16 @@ class DiscardingKitsu:
         """What a worker needs to find it."""
         return {"KITSU_HOST": self.url, "KITSU_BOT_TOKEN": a_token()}
 
-    def serve(self, size: int, rate: float = 0) -> None:
+    def serve(self, size: int, rate: float = 0, quick: int = 0) -> None:
         """Say what happens from now on.
 
         Args:
             size: Bytes of the file that a download gets.
             rate: Bytes per second, in both directions; 0 for as fast as it goes.
+            quick: Bytes of each transfer that move as fast as they go before that.
         """
         self._slots[_SIZE] = size
+        self._slots[_QUICK] = quick
         self._slots[_RATE] = int(rate)
 
     @property
@@ -215,7 +213,7 @@ class _Moving:
             self._noted = now
             self._log.add(self._number, now, count)
         rate = self._slots[_RATE]
-        if rate:
+        if rate and count >= self._slots[_QUICK]:
             if self._paced[0] != rate:
                 self._paced = (rate, now, count)
             due = self._paced[1] + (count - self._paced[2]) * 1_000_000_000 // rate
@@ -267,8 +265,6 @@ def _take(
 ) -> bytes:
     """Read an upload's body and throw it away; return what was read beyond it."""
     length = int(headers["content-length"])
-    if log.slots[_RATE]:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SLOW_BUFFER)
     boundary = headers["content-type"].partition("boundary=")[2].strip('"')
     tail = len(f"\r\n--{boundary}--\r\n")
     if headers.get("expect", "").lower() == "100-continue":

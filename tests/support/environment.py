@@ -17,8 +17,12 @@ def _forget() -> None:
     # Celery's configuration reads the environment when it is imported, once per process.
     sys.modules.pop("worker_config.celeryconfig", None)
     settings.cache_clear()
-    connection.sender.cache_clear()
-    connection.redis_client.cache_clear()
+    if connection.redis_client.cache_info().currsize:
+        connection.redis_client().close()
+        connection.redis_client.cache_clear()
+    if connection.sender.cache_info().currsize:
+        connection.sender().close()
+        connection.sender.cache_clear()
     forget_client()
 
 

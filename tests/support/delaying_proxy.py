@@ -1,0 +1,82 @@
+"""A road to Redis on which a message can be held up, as packets are in a network."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+
+
+class DelayingProxy:
+    """Passes everything on, until told to hold what contains a text.
+
+    Args:
+        port: Where Redis listens.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._redis = ("127.0.0.1", port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+        self._text: bytes | None = None
+        self.held: list[tuple[socket.socket, bytes]] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def hold(self, text: bytes) -> None:
+        """Hold what contains ``text``, and all that follows it on the same connection."""
+        with self._lock:
+            self._text = text
+
+    def release(self) -> int:
+        """Deliver what was held, in order, even if its sender has gone. Return how much it was."""
+        with self._lock:
+            self._text = None
+            held, self.held = self.held, []
+            for there, data in held:
+                there.sendall(data)
+        return len(held)
+
+    def stop(self) -> None:
+        self._listener.close()
+        with self._lock:
+            for one in self._sockets:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+                one.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                here, _ = self._listener.accept()
+                there = socket.create_connection(self._redis)
+                with self._lock:
+                    self._sockets += [here, there]
+                for pump in (self._ask, self._answer):
+                    threading.Thread(target=pump, args=(here, there), daemon=True).start()
+
+    def _ask(self, here: socket.socket, there: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := here.recv(256 * 1024):
+                with self._lock:
+                    begun = any(one is there for one, _ in self.held)
+                    if begun or (self._text is not None and self._text in data):
+                        self.held.append((there, data))
+                    else:
+                        there.sendall(data)
+
+    def _answer(self, here: socket.socket, there: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := there.recv(256 * 1024):
+                here.sendall(data)
+
+
+@contextlib.contextmanager
+def delaying_proxy(port: int) -> Iterator[DelayingProxy]:
+    proxy = DelayingProxy(port)
+    try:
+        yield proxy
+    finally:
+        proxy.stop()
