@@ -11,17 +11,10 @@ import json
 from typing import Any
 
 from farm_tasks.states import QUEUED, RETRY, REVOKED, cancel_key, result_key
+from farm_tasks.stored_state import replace
 
 WISH_SECONDS = 7 * 86400
 """How long a wish is remembered: longer than a message waits in a queue."""
-
-# Only what was read is replaced: a worker may take the submission in between.
-_REPLACE = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
-redis.call('PUBLISH', KEYS[1], ARGV[2])
-return 1
-"""
 
 
 def wish_to_cancel(redis: Any, submission_id: str) -> None:
@@ -47,7 +40,8 @@ def wish_to_cancel(redis: Any, submission_id: str) -> None:
         "exc_message": ["The submission was cancelled before it ran."],
         "exc_module": "celery.exceptions",
     }
-    redis.eval(_REPLACE, 1, key, stored, json.dumps(meta))
+    # Unless a worker has taken it in between.
+    replace(redis, key, stored, json.dumps(meta), WISH_SECONDS)
 
 
 def is_cancelled(redis: Any, submission_ids: list[str]) -> list[bool]:

@@ -165,12 +165,23 @@ class Cancelled(PermanentFailure):
     """The submission was cancelled."""
 
 
+def stopped_after(done: str, error: FarmTasksError) -> FarmTasksError:
+    """The error for something that stopped between two steps, which must not be done again.
+
+    Args:
+        done: What has been done, and how to go on.
+        error: What stopped it. A cancel stays a cancel.
+    """
+    kind = Cancelled if isinstance(error, Cancelled) else HalfDone
+    return kind(f"{error} {done}")
+
+
 class TemporaryFailure(FarmTasksError):
     """It failed, and may work when tried again.
 
     Attributes:
-        nothing_happened: True where the request certainly had no effect, so that even what must
-            not be done twice can be tried again.
+        nothing_happened: True where the request that failed certainly had no effect. An operation
+            of several requests turns it into :class:`HalfDone` after the first one.
 
     Args:
         message: What happened and what to do next.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,8 +39,9 @@ def inside(path: str, roots: Sequence[Path], setting: str) -> str:
     resolved = os.path.realpath(path)
     for root in roots:
         real_root = os.path.realpath(root)
-        if os.path.commonpath([resolved, real_root]) == real_root:
-            return resolved
+        with contextlib.suppress(ValueError):  # another drive, on Windows
+            if os.path.commonpath([resolved, real_root]) == real_root:
+                return resolved
     raise OutsideRoots(
         f"{path} is not under {setting} ({os.pathsep.join(map(str, roots))}) of this worker."
     )

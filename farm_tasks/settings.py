@@ -18,7 +18,9 @@ _Roots = Annotated[tuple[Path, ...], NoDecode]
 class Settings(BaseSettings):
     """Read from environment variables; the field's alias is the variable's name."""
 
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", populate_by_name=True, frozen=True, env_ignore_empty=True
+    )
 
     broker_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"), alias="FARM_TASKS_BROKER_URL"
@@ -66,18 +68,29 @@ class Settings(BaseSettings):
         """The bot's token, from the variable or the file that it names.
 
         Raises:
-            NotConfigured: the file cannot be read.
+            NotConfigured: the file cannot be read, or what is there cannot be a token.
         """
         if self.bot_token is not None:
-            return self.bot_token.get_secret_value().strip()
+            return _checked_token("KITSU_BOT_TOKEN", self.bot_token.get_secret_value())
         if self.bot_token_file is None:
             return None
         try:
-            return self.bot_token_file.read_text(encoding="utf-8").strip()
+            text = self.bot_token_file.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
             raise NotConfigured(
                 f"KITSU_BOT_TOKEN_FILE {self.bot_token_file}: {error.strerror}"
             ) from error
+        return _checked_token(f"KITSU_BOT_TOKEN_FILE {self.bot_token_file}", text)
+
+
+def _checked_token(where: str, text: str) -> str:
+    """The token, without the blanks around it. Never told in an error: that ends in Redis."""
+    token = text.strip()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise NotConfigured(
+            f"{where} holds no token: one line of letters, digits and dots is expected."
+        )
+    return token
 
 
 @functools.lru_cache(maxsize=1)

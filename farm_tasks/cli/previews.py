@@ -14,8 +14,7 @@ from gazu.client import KitsuClient
 
 from farm_tasks.errors import EntityNotFound, NotAllowed
 from farm_tasks.kitsu.calls import calling
-
-MOVIES = frozenset({"mp4", "mov", "mkv", "m4v", "avi", "wmv", "webm"})
+from farm_tasks.kitsu.checks import MOVIE_EXTENSIONS
 
 LONGEST_PART = 48
 """Bytes of a name in a file name: there are up to four, and file systems take 255 in all."""
@@ -61,7 +60,7 @@ def previews_of(project: str, extension: str = "") -> list[Preview]:
         if name.lower() in taken:  # some file systems do not tell A from a
             name = f"{names.stem(one)}_{one['id'][:8]}.{suffix}"
         taken.add(name.lower())
-        previews.append(Preview(one["id"], name, kept_as in MOVIES))
+        previews.append(Preview(one["id"], name, kept_as in MOVIE_EXTENSIONS))
     return previews
 
 

@@ -50,7 +50,7 @@ def calling(
 
     Args:
         client: A logged-in gazu client, or None for the one of this process.
-        progress: Called while the bytes of an upload leave.
+        progress: Called while the bytes of an upload arrive.
 
     Raises:
         FarmTasksError: whatever went wrong.
@@ -81,8 +81,8 @@ def upload(
 ) -> Any:
     """Run one of gazu's uploads and return what it returns.
 
-    gazu is not given the callback: it would call it while reading ahead. Our body calls it when
-    the socket has taken the bytes.
+    gazu is not given the callback: it would call it while reading ahead. Our body calls it with
+    what has arrived.
 
     Raises:
         FarmTasksError: whatever went wrong.

@@ -16,12 +16,12 @@ from farm_tasks.errors import (
 from farm_tasks.settings import settings
 
 _PICTURES = frozenset(["jpe", "jpeg", "jpg", "png"])
-_MOVIES = frozenset(["avi", "m4v", "mkv", "mov", "mp4", "webm", "wmv"])
+MOVIE_EXTENSIONS = frozenset(["avi", "m4v", "mkv", "mov", "mp4", "webm", "wmv"])
 _FILES = frozenset(
     "ae ai blend clip comp diff exr fbx fla flv gif glb gltf hip kra ma mb md mp3 obj pdf psd psb "
     "rar rev riv sai sai2 sbbkp svg swf tvpp wav zip".split()
 )
-PREVIEW_EXTENSIONS = _PICTURES | _MOVIES | _FILES
+PREVIEW_EXTENSIONS = _PICTURES | MOVIE_EXTENSIONS | _FILES
 """What zou 1.0.97 takes as a preview (blueprints/previews/resources.py). It answers 400 to any
 other and DELETES the preview's row, so the extension is checked here, before the upload."""
 

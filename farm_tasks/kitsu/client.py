@@ -14,10 +14,11 @@ from typing import Any
 import gazu
 import requests
 from gazu.client import KitsuClient, default_client
-from gazu.exception import GazuException
+from gazu.exception import AuthFailedException, GazuException, NotAuthenticatedException
 
 from farm_tasks.errors import NotAuthenticated, NotConfigured
 from farm_tasks.settings import Settings, settings
+from farm_tasks.transfer.failures import from_status
 from farm_tasks.transfer.progress import ProgressCallback
 from farm_tasks.transfer.session import Limits, TransferAdapter, TransferSession
 
@@ -86,6 +87,7 @@ def connect(wanted: Settings) -> KitsuClient:
     token = wanted.token()
     if token:
         client.access_token = token
+        client.callback_not_authenticated = lambda again, _path: _read_token_again(again, wanted)
     elif wanted.login and wanted.password is not None:
         _log_in(client, wanted.login, wanted.password.get_secret_value())
         client.callback_not_authenticated = lambda again, _path: _log_in_again(again, wanted)
@@ -115,7 +117,11 @@ def find_api(host: str) -> str:
             try:
                 answer = session.get(f"{address}/").json()
             except requests.JSONDecodeError:
+                if session.refusal is not None and session.refusal.status >= 500:
+                    raise from_status(session.refusal) from None
                 continue
+            if session.refusal is not None and session.refusal.status >= 500:
+                raise from_status(session.refusal)
             if isinstance(answer, dict) and "version" in answer:
                 return address
     raise NotConfigured(f"KITSU_HOST {host} answers, but not as a Kitsu API does.")
@@ -134,6 +140,10 @@ def for_transfer(
     session.cert = client.session.cert
     session.proxies = client.session.proxies
     session.auth = client.session.auth
+    session.trust_env = client.session.trust_env
+    session.cookies = client.session.cookies
+    # A studio's own, for the proxy in front of Kitsu; what asks for a plain body stays ours.
+    session.headers.update({**client.session.headers, "Accept-Encoding": "identity"})
     twin.session = session
     return twin
 
@@ -179,12 +189,26 @@ def _log_in(client: KitsuClient, login: str, password: str) -> None:
     visitor.callback_not_authenticated = None
     try:
         gazu.log_in(login, password, client=visitor)  # type: ignore[no-untyped-call]
-    except GazuException as error:
+    except (AuthFailedException, NotAuthenticatedException) as error:
         raise NotAuthenticated(
             f"Kitsu does not accept KITSU_LOGIN {login} with KITSU_PASSWORD ({error})."
         ) from error
+    except GazuException as error:
+        refusal = session_of(client).refusal
+        if refusal is None:
+            raise
+        raise from_status(refusal) from error
     # In place: the copies made for running transfers share this dict.
     client.tokens.update(visitor.tokens)
+
+
+def _read_token_again(client: KitsuClient, wanted: Settings) -> bool:
+    """Take a token that was put into its file since, without a restart of all workers."""
+    token = wanted.token()
+    if token == client.access_token:
+        return False
+    client.tokens["access_token"] = token
+    return True
 
 
 def _log_in_again(client: KitsuClient, wanted: Settings) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from celery import Celery
+from celery.backends.redis import RedisBackend
 from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -16,11 +17,30 @@ from redis.retry import Retry
 from farm_tasks.errors import BrokerUnavailable
 
 
+class SubmitterBackend(RedisBackend):  # type: ignore[misc]
+    """Celery's Redis backend, without a subscription for every message that is sent.
+
+    Celery would keep one open for each, on a connection of its own, in case somebody asks its
+    AsyncResult. A :class:`~farm_tasks.submit.submission.Submission` subscribes when it is watched.
+    """
+
+    def on_task_call(self, producer: Any, task_id: str) -> None:
+        """Do nothing."""
+
+
 @functools.lru_cache(maxsize=1)
 def sender() -> Celery:
     """The app that messages are sent with. It knows no task; they are sent by name."""
     app = Celery("farm_tasks.submit", set_as_current=False)
     app.config_from_object("worker_config.celeryconfig")
+    backend = f"{__name__}:{SubmitterBackend.__name__}"
+    # For sending only: a worker waits on the broker's socket for as long as there is no message.
+    app.conf.broker_transport_options = {
+        **app.conf.broker_transport_options,
+        "socket_timeout": app.conf.redis_socket_timeout,
+        "socket_connect_timeout": app.conf.redis_socket_connect_timeout,
+    }
+    app.loader.override_backends = {"redis": backend, "rediss": backend}
     return app
 
 

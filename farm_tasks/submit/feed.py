@@ -45,7 +45,8 @@ def follow(submission_ids: Sequence[str], timeout: float | None = None) -> Itera
             for record in records:
                 if record.is_final:
                     running.pop(record.id, None)
-                if seen.get(record.id) != record:
+                before = seen.get(record.id)
+                if before is None or _is_news(record, before):
                     seen[record.id] = record
                     yield record
             left = deadline - time.monotonic()
@@ -54,6 +55,14 @@ def follow(submission_ids: Sequence[str], timeout: float | None = None) -> Itera
             records = subscription.changes(list(running), min(left, LOOK_AGAIN))
     finally:
         subscription.close()
+
+
+def _is_news(record: Record, before: Record) -> bool:
+    """Whether ``record`` is not just what was published before ``before`` was read."""
+    if record == before or before.is_final:
+        return False
+    now, then = record.progress, before.progress
+    return record.is_final or (now.attempt, now.bytes_read) >= (then.attempt, then.bytes_read)
 
 
 class _Subscription:

@@ -62,12 +62,12 @@ class Group:
 
     @classmethod
     def of(cls, submissions: Sequence[Submission]) -> Group:
-        """Make a group, so that it can be loaded by its id.
+        """Make a group, so that it can be loaded by its id. Named twice, a member counts once.
 
         Raises:
             BrokerUnavailable: Redis cannot be reached.
         """
-        group = cls(str(uuid.uuid4()), tuple(submissions))
+        group = cls(str(uuid.uuid4()), tuple(dict.fromkeys(submissions)))
         with reaching_redis(), redis_client().pipeline() as pipeline:
             for one in group.submissions:
                 pipeline.rpush(group_key(group.id), one.id)

@@ -83,7 +83,7 @@ def publish_preview(
     set_thumbnail: bool = False,
     links: list[str] | None = None,
 ) -> Submission:
-    """Comment, make a preview on the comment, upload it. Returns ``(comment, preview_file)``."""
+    """Comment, make a preview on the comment, upload it. Returns ``[comment, preview_file]``."""
     return send(
         "publish_preview",
         task=task,

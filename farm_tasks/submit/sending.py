@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from kombu.exceptions import EncodeError
@@ -95,9 +96,10 @@ def _portable(function: str, name: str, value: Any) -> Any:
     if name in PATH_ARGUMENTS:
         return _absolute(name, value)
     if name == "attachments":
-        values = [value] if isinstance(value, (str, os.PathLike)) else value
-        return [_absolute(name, one) for one in values]
+        return _path_list(name, value)
     if name == "comments":
+        if not isinstance(value, (list, tuple)):
+            raise InvalidArgument(f"{name}: {value!r} is not a list of comments.")
         return [_portable_comment(one) for one in value]
     is_text = name == "comment" and function in {"add_comment", "publish_preview"}
     if name in ENTITY_ARGUMENTS or (name == "comment" and not is_text):
@@ -105,13 +107,20 @@ def _portable(function: str, name: str, value: Any) -> Any:
     return value
 
 
-def _portable_comment(comment: dict[str, Any]) -> dict[str, Any]:
+def _portable_comment(comment: Any) -> dict[str, Any]:
+    if not isinstance(comment, Mapping):
+        raise InvalidArgument(f"comments: {comment!r} is not a dict.")
     return {
-        name: [_absolute(name, one) for one in value or []]
-        if name in {"attachment_files", "preview_files"}
-        else value
+        name: _path_list(name, value) if name in {"attachment_files", "preview_files"} else value
         for name, value in comment.items()
     }
+
+
+def _path_list(name: str, value: Any) -> list[str]:
+    paths = [value] if isinstance(value, (str, os.PathLike)) else value or []
+    if not isinstance(paths, (list, tuple)):
+        raise InvalidArgument(f"{name}: {value!r} is not a list of paths.")
+    return [_absolute(name, one) for one in paths]
 
 
 def _absolute(name: str, path: Any) -> str:

@@ -14,21 +14,10 @@ from redis.retry import Retry
 
 from farm_tasks.cancelling import wish_to_cancel
 from farm_tasks.states import FINAL_STATES, PROGRESS, QUEUED, REVOKED, SUCCESS, result_key
+from farm_tasks.stored_state import replace
 
-# Atomic, because a write that timed out here may still reach Redis later, when a stopped server
-# goes on: Celery's own look before it writes cannot see that.
-_SET_UNLESS_FINAL = """
-local current = redis.call('GET', KEYS[1])
-if current then
-  local status = cjson.decode(current).status
-  if status == 'SUCCESS' or (ARGV[3] == '0' and (status == 'FAILURE' or status == 'REVOKED')) then
-    return 0
-  end
-end
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-redis.call('PUBLISH', KEYS[1], ARGV[1])
-return 1
-"""
+_FOREVER = 365 * 86400
+"""Seconds: for a studio that has set ``result_expires`` to none."""
 
 
 class TransferBackend(RedisBackend):  # type: ignore[misc]
@@ -89,12 +78,18 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
         return progress if isinstance(progress, dict) else None
 
     def _set_with_state(self, key: Any, value: Any, state: str) -> None:
-        self.ensure(self._set_unless_final, (key, value, state in FINAL_STATES))
+        self.ensure(self._set_unless_final, (key, value, state))
 
-    def _set_unless_final(self, key: Any, value: Any, is_final: bool) -> None:
-        self.client.eval(
-            _SET_UNLESS_FINAL, 1, key, value, int(self.expires or 0) or 86400, int(is_final)
-        )
+    def _set_unless_final(self, key: Any, value: Any, state: str) -> None:
+        """Store, unless that would turn an end back. Looked at and written in one step.
 
-
-assert SUCCESS in FINAL_STATES  # noqa: S101 (the script above spells the states out)
+        Celery's own look before it writes is not atomic, and protects SUCCESS alone.
+        """
+        while True:
+            seen = self.client.get(key)
+            if seen is not None:
+                before = self.decode(seen)["status"]
+                if before == SUCCESS or (before in FINAL_STATES and state not in FINAL_STATES):
+                    return
+            if replace(self.client, key, seen, value, int(self.expires or _FOREVER)):
+                return

@@ -61,7 +61,7 @@ class Reporter:
         self._app = app
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._reports: dict[str, _Report] = {}
+        self._reports: set[_Report] = set()
         self._thread: threading.Thread | None = None
         self._dispatcher: Any = None
         self._events_again_at = 0.0
@@ -76,7 +76,7 @@ class Reporter:
         """
         report = _Report(task, meter)
         with self._lock:
-            self._reports[report.request.id] = report
+            self._reports.add(report)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(
                     target=self._run, name="farm-tasks-reporter", daemon=True
@@ -91,7 +91,7 @@ class Reporter:
             # The backend refuses a late PROGRESS, so this wait is for the figures' sake only.
             report.closed.wait(3 * PATIENCE)
             with self._lock:
-                self._reports.pop(report.request.id, None)
+                self._reports.discard(report)
             report.request.progress = meter.read().to_dict()
 
     def _run(self) -> None:
@@ -99,7 +99,7 @@ class Reporter:
         while True:
             now = time.monotonic()
             with self._lock:
-                reports = list(self._reports.values())
+                reports = list(self._reports)
             due = [one for one in reports if one.closing or one.due <= now]
             if due:
                 self._write(due, now)
@@ -123,8 +123,7 @@ class Reporter:
             if closing:
                 report.closed.set()
                 with self._lock:
-                    if self._reports.get(report.request.id) is report:
-                        del self._reports[report.request.id]
+                    self._reports.discard(report)
         self._look_for_cancels([one for one in reports if not one.closing])
 
     def _write_one(self, report: _Report, now: float) -> None:

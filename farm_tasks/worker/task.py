@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import random
 import threading
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from celery import Task, states
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, Reject
 from celery.utils.log import get_task_logger
 from redis.exceptions import RedisError
 
-from farm_tasks.cancelling import is_cancelled
+from farm_tasks.cancelling import is_cancelled, wish_to_cancel
 from farm_tasks.errors import Cancelled, FarmTasksError, InvalidArgument, TemporaryFailure
 from farm_tasks.paths import inside
 from farm_tasks.settings import settings
@@ -26,6 +28,9 @@ FIRST_BACKOFF = 2.0
 """Seconds: the most that the first retry waits. Doubles with each further one."""
 
 LONGEST_BACKOFF = 300.0
+
+LONGEST_RETRY_AFTER = 3600.0
+"""Seconds. The message waits in the worker, unacknowledged: well below the visibility timeout."""
 
 logger = get_task_logger(__name__)
 
@@ -66,12 +71,17 @@ class TransferTask(Task):  # type: ignore[misc]
         except TemporaryFailure as failure:
             if not self._may_retry(failure):
                 raise
-            countdown = self._backoff(failure)
-            logger.warning("%s Trying again in %.1f s.", failure, countdown)
-            raise self.retry(exc=failure, countdown=countdown) from failure
+            self._try_again(failure)
         except FarmTasksError as failure:
             logger.error("%s failed: %s", self.name, failure)
             raise
+
+    def on_retry(self, exc: Any, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+        """Hear a cancel that came while the failure was being stored as one to be retried."""
+        with contextlib.suppress(RedisError):
+            redis = self.app.backend.client
+            if is_cancelled(redis, [task_id])[0]:
+                wish_to_cancel(redis, task_id)
 
     def source(self, path: str) -> str:
         """The resolved path of a file to upload.
@@ -119,6 +129,25 @@ class TransferTask(Task):  # type: ignore[misc]
         except TypeError as error:
             raise InvalidArgument(f"{self.name}: {error}.") from None
 
+    def _try_again(self, failure: TemporaryFailure) -> NoReturn:
+        """Give the message back to the broker, for later.
+
+        While Redis is away Celery would drop the message after three quick tries and store nothing:
+        a switch that reboots takes Kitsu and Redis at once. The message that this run holds is not
+        acknowledged, so nothing is lost meanwhile if this process dies.
+
+        Raises:
+            Retry: the message is on its way.
+        """
+        countdown = self._backoff(failure)
+        logger.warning("%s Trying again in %.1f s.", failure, countdown)
+        while True:
+            try:
+                raise self.retry(exc=failure, countdown=countdown)
+            except Reject:
+                logger.warning("Redis takes no message now; the retry waits for it.")
+                time.sleep(random.uniform(1.0, 5.0))
+
     def _may_retry(self, failure: TemporaryFailure) -> bool:
         if self.request.retries >= settings().max_retries:
             return False
@@ -127,7 +156,8 @@ class TransferTask(Task):  # type: ignore[misc]
     def _backoff(self, failure: TemporaryFailure) -> float:
         """Full jitter, but never sooner than the server asked for."""
         longest: float = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0**self.request.retries)
-        return (failure.retry_after or 0.0) + random.uniform(0.0, longest)
+        asked = min(failure.retry_after or 0.0, LONGEST_RETRY_AFTER)
+        return asked + random.uniform(0.0, longest)
 
     def _look_before_starting(self) -> None:
         """See whether there is still something to do.
@@ -153,7 +183,9 @@ class TransferTask(Task):  # type: ignore[misc]
 
     def _store_cancelled(self, cancelled: Cancelled) -> None:
         self.backend.mark_as_revoked(self.request.id, str(cancelled), request=self.request)
-        self.send_event("task-revoked", terminated=True, signum=None, expired=False)
+        # The state counts. An event that fails must not turn it into a FAILURE.
+        with contextlib.suppress(Exception):
+            self.send_event("task-revoked", terminated=True, signum=None, expired=False)
 
     @classmethod
     def _reporter(cls) -> Reporter:

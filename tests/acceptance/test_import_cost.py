@@ -8,7 +8,11 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from tests.support.worker import KITSU_VARIABLES
+
+pytestmark = pytest.mark.alone
 
 MOST_SECONDS = 0.5
 

@@ -13,6 +13,8 @@ from tests.acceptance.farm import MIB, Farm, running_farm
 from tests.support.discarding_kitsu import WORKING_FILE
 from tests.support.room import roomy_folder
 
+pytestmark = pytest.mark.alone
+
 SIZE = 2048 * MIB
 MOST_GROWTH = 32 * MIB
 

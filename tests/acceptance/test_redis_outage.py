@@ -16,6 +16,8 @@ from tests.acceptance.farm import MB, Farm, running_farm
 from tests.support.discarding_kitsu import WORKING_FILE
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.alone
+
 RATE = 20 * MB
 OUTAGE = 5
 """Seconds, measured by the bytes that move meanwhile."""

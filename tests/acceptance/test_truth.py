@@ -18,6 +18,8 @@ from farm_tasks.submit import Submission
 from tests.acceptance.farm import MB, MIB, Farm
 from tests.support.discarding_kitsu import WORKING_FILE
 
+pytestmark = pytest.mark.alone
+
 SIZE = 256 * MIB
 RATE = 50 * MB
 QUICK = 256 * MIB

@@ -34,7 +34,8 @@ def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(KITSU_VARIABLES) and name not in {"NO_COLOR", "FORCE_COLOR"}
+        if not name.startswith(KITSU_VARIABLES)
+        and name not in {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"}
     }
     return {**kept, "PYTHONWARNINGS": "error", **(variables or {})}
 

@@ -19,8 +19,6 @@ from tests.support.media import movie, picture
 from tests.support.waiting import wait_until
 from tests.support.worker import Worker
 
-pytestmark = pytest.mark.kitsu
-
 NASTY_SHOT = "../SH/020\x1b[31m"
 
 

@@ -104,7 +104,6 @@ def test_a_full_disk_is_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert list(checks.roots())[1].state == "hint"
 
 
-@pytest.mark.kitsu
 def test_kitsu_is_asked_who_we_are(sandbox: SandboxInfo) -> None:
     with environment_of(sandbox.environment()):
         server, login = checks.kitsu()
@@ -113,7 +112,6 @@ def test_kitsu_is_asked_who_we_are(sandbox: SandboxInfo) -> None:
     assert "bot" in login.text
 
 
-@pytest.mark.kitsu
 def test_a_token_that_kitsu_refuses_is_a_denial(sandbox: SandboxInfo) -> None:
     with environment_of({**sandbox.environment(), "KITSU_BOT_TOKEN": "not-a-token"}):
         server, login = checks.kitsu()

@@ -18,8 +18,6 @@ from tests.support.environment import environment_of
 from tests.support.media import noise
 from tests.support.worker import running_worker
 
-pytestmark = pytest.mark.kitsu
-
 SIZE = 15_000_000
 SECONDS = 4
 

@@ -14,9 +14,10 @@ from pathlib import Path
 import gazu
 import pytest
 
-from farm_tasks.errors import NotAuthenticated, NotConfigured, Unreachable
+from farm_tasks.errors import NotAuthenticated, NotConfigured, ServerUnavailable, Unreachable
 from farm_tasks.kitsu.client import ensure_token, for_transfer, kitsu_client
 from farm_tasks.sandbox import SandboxInfo
+from farm_tasks.settings import settings
 from tests.support.environment import environment_of
 from tests.support.redis_server import free_port
 
@@ -126,6 +127,88 @@ def test_the_host_is_found_where_there_is_no_api_prefix(suffix: str, sandbox: Sa
     variables = {"KITSU_HOST": sandbox.kitsu_host + suffix, "KITSU_BOT_TOKEN": sandbox.bot_token}
     with environment_of(variables):
         assert kitsu_client().host == sandbox.kitsu_host
+
+
+class _Failing(http.server.BaseHTTPRequestHandler):
+    """A proxy whose Kitsu restarts: HTML and 502; or, with a login, just there."""
+
+    api_is_up = False
+
+    def do_GET(self) -> None:
+        self._answer(200 if self.api_is_up else 502, b'{"version": "1"}')
+
+    def do_POST(self) -> None:
+        self._answer(502, b"<html>Bad Gateway</html>")
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        body = body if status == 200 else b"<html>Bad Gateway</html>"
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("api_is_up", [False, True])
+def test_a_kitsu_that_restarts_is_tried_again_and_not_called_misconfigured(
+    api_is_up: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Failing, "api_is_up", api_is_up)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Failing) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        variables = {"KITSU_HOST": f"http://127.0.0.1:{server.server_port}"}
+        variables |= {"KITSU_LOGIN": "a@example.com", "KITSU_PASSWORD": "secret"}
+        with environment_of(variables), pytest.raises(ServerUnavailable, match="502"):
+            kitsu_client()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("token", ["eyJsecret\nline2", "eyJsecret\u200b", "Bearer eyJsecret"])
+def test_what_cannot_be_a_token_is_refused_without_telling_it(token: str, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(token, encoding="utf-8")
+    for variables in ({"KITSU_BOT_TOKEN": token}, {"KITSU_BOT_TOKEN_FILE": str(file)}):
+        with environment_of({**variables}), pytest.raises(NotConfigured) as caught:
+            settings().token()
+        assert "KITSU_BOT_TOKEN" in str(caught.value)
+        assert "secret" not in repr(caught.value)
+
+
+def test_an_empty_variable_counts_as_none(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("token")
+    variables = {"KITSU_HOST": "", "KITSU_SERVER": "http://kitsu", "KITSU_BOT_TOKEN": ""}
+    variables |= {"KITSU_BOT_TOKEN_FILE": str(file), "FARM_TASKS_MAX_RETRIES": ""}
+    with environment_of(variables):
+        assert settings().kitsu_host == "http://kitsu"
+        assert settings().token() == "token"
+        assert settings().max_retries == 10
+
+
+def test_a_token_that_was_put_into_its_file_since_is_taken(
+    sandbox: SandboxInfo, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(token_until(time.time() - 1))
+    with environment_of({"KITSU_HOST": sandbox.kitsu_host, "KITSU_BOT_TOKEN_FILE": str(file)}):
+        client = kitsu_client()
+        file.write_text(sandbox.bot_token)
+        ensure_token(for_transfer(client, None))
+        assert gazu.client.get_current_user(client=client)["id"] == sandbox.bot_id
+
+
+def test_what_a_studio_set_on_its_client_goes_along(sandbox: SandboxInfo) -> None:
+    with environment_of({"KITSU_HOST": sandbox.kitsu_host, "KITSU_BOT_TOKEN": sandbox.bot_token}):
+        client = kitsu_client()
+        client.session.headers["CF-Access-Client-Id"] = "studio"
+        twin = for_transfer(client, None)
+        assert twin.session.headers["cf-access-client-id"] == "studio"
+        assert twin.session.headers["Accept-Encoding"] == "identity"
 
 
 def token_until(expiry: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,3 +139,38 @@ def test_a_broker_that_cannot_be_reached_leaves_no_record_behind(broker: RedisSe
             submit.upload_working_file(TASK, "/projects/scene.blend")
         assert redis_client().dbsize() == 0
         assert submit.recent() == []
+
+
+def test_a_submission_leaves_no_subscription_behind() -> None:
+    for _ in range(3):
+        submit.upload_working_file(TASK, "/projects/scene.blend")
+    assert redis_client().pubsub_channels() == []
+    assert redis_client().pubsub_numpat() == 0
+
+
+@pytest.mark.parametrize("attachments", [5, [""], [{"a": 1}]])
+def test_attachments_that_are_no_paths_are_refused(attachments: object) -> None:
+    with pytest.raises(InvalidArgument, match="attachments"):
+        submit.add_comment(TASK, STATUS, attachments=attachments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("comments", [5, [5], [{"preview_files": 5}]])
+def test_comments_that_are_no_dicts_are_refused(comments: object) -> None:
+    with pytest.raises(InvalidArgument, match=r"comments|preview_files"):
+        submit.batch_comments(comments)  # type: ignore[arg-type]
+
+
+def test_one_path_in_a_batch_is_a_list_of_one() -> None:
+    submission = submit.batch_comments([{"preview_files": "/projects/a.png"}])
+    [comment] = sent(submission)["comments"]  # type: ignore[misc]
+    assert comment["preview_files"] == ["/projects/a.png"]
+
+
+def test_a_broker_that_accepts_and_never_answers_is_given_up(broker: RedisServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        variables = {
+            "FARM_TASKS_BROKER_URL": f"redis://127.0.0.1:{silent.getsockname()[1]}/0",
+            "FARM_TASKS_RESULT_BACKEND": broker.url(1),
+        }
+        with environment_of(variables), pytest.raises(BrokerUnavailable):
+            submit.upload_working_file(TASK, "/projects/scene.blend")

@@ -18,7 +18,7 @@ def _forget() -> None:
     sys.modules.pop("worker_config.celeryconfig", None)
     settings.cache_clear()
     if connection.redis_client.cache_info().currsize:
-        connection.redis_client().close()
+        connection.redis_client().connection_pool.disconnect()
         connection.redis_client.cache_clear()
     if connection.sender.cache_info().currsize:
         connection.sender().close()

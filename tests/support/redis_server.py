@@ -33,8 +33,8 @@ class RedisServer:
 
     def start(self) -> None:
         command = [
-            str(programs.install_redis(cache_folder(), say=print)), "--port", str(self.port), "--bind", "127.0.0.1",
-            "--dir", str(self.folder), "--save", "", "--appendonly", "yes",
+            str(programs.install_redis(cache_folder(), say=print)), "--port", str(self.port),
+            "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "", "--appendonly", "yes",
             "--maxmemory-policy", "noeviction",
         ]  # fmt: skip
         with (self.folder / "redis.log").open("ab") as log:

@@ -32,7 +32,8 @@ class Worker:
         self.name = f"test-{os.getpid()}-{folder.name}@localhost"
         self._command = [
             sys.executable, "-m", "celery", "-A", "farm_tasks", "worker", "--pool", pool,
-            "--concurrency", str(concurrency), "--loglevel", "INFO", "--without-mingle", "--without-gossip", "--hostname", self.name,
+            "--concurrency", str(concurrency), "--loglevel", "INFO", "--hostname", self.name,
+            "--without-mingle", "--without-gossip",
         ]  # fmt: skip
         kept = {k: v for k, v in os.environ.items() if not k.startswith(KITSU_VARIABLES)}
         self._environment = {**kept, **environment}

@@ -48,6 +48,7 @@ class FailingKitsu(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: list[tuple[int, dict[str, str]]] = []
+        self.puts: list[tuple[int, dict[str, str]]] = []
         self.posts: list[str] = []
         self.hold: threading.Event | None = None
         self.taken = 0
@@ -71,6 +72,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if self.server.hold is not None:
                 self.server.hold.wait(0.05)
         status, headers = self.server.answers.pop(0) if self.server.answers else (201, {})
+        self._answer(status, {"id": SOME_ID}, headers)
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        status, headers = self.server.puts.pop(0) if self.server.puts else (200, {})
         self._answer(status, {"id": SOME_ID}, headers)
 
     def _answer(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
@@ -100,7 +106,7 @@ def server() -> Iterator[FailingKitsu]:
 @pytest.fixture
 def failing_kitsu(server: FailingKitsu) -> Iterator[FailingKitsu]:
     """The server, as a test wants to find it."""
-    server.answers, server.posts, server.taken, server.hold = [], [], 0, None
+    server.answers, server.puts, server.posts, server.taken, server.hold = [], [], [], 0, None
     yield server
     if server.hold is not None:
         server.hold.set()
@@ -369,3 +375,87 @@ def test_a_group_adds_up_and_one_failure_does_not_stop_the_rest(
     assert (last.bytes_read, last.total) == (10_000, 10_000)
     assert seen[-1].percent == 100.0
     assert [one.files_done for one in seen] == sorted(one.files_done for one in seen)
+
+
+def test_a_publish_whose_thumbnail_cannot_be_set_is_not_done_again(
+    worker: Worker, failing_kitsu: FailingKitsu, folder: Path
+) -> None:
+    failing_kitsu.puts = [(429, {"Retry-After": "0"})]
+    path = noise(folder / "thumbnail.mp4", 1000)
+    with pytest.raises(HalfDone, match="is published; only the thumbnail was not set"):
+        submit.publish_preview(
+            SOME_ID, SOME_ID, preview_file_path=str(path), set_thumbnail=True
+        ).wait(30)
+    assert len(failing_kitsu.posts) == 3  # the comment, the preview, its content
+
+
+def test_a_publish_that_is_cancelled_after_its_comment_is_cancelled_and_says_what_is_there(
+    worker: Worker, failing_kitsu: FailingKitsu, folder: Path
+) -> None:
+    failing_kitsu.hold = threading.Event()
+    path = noise(folder / "cancelled.mp4", 50_000_000)
+    submission = submit.publish_preview(SOME_ID, SOME_ID, preview_file_path=str(path))
+    wait_until(lambda: submission.progress().bytes_read > 0, 20)
+    submission.cancel()
+    with pytest.raises(Cancelled, match=f"Comment {SOME_ID} was posted"):
+        submission.wait(10)
+    assert submission.state == REVOKED
+
+
+def test_a_cancel_that_meets_a_temporary_failure_does_not_wait_for_the_retry(
+    upload: Upload, worker: Worker, failing_kitsu: FailingKitsu
+) -> None:
+    failing_kitsu.hold = threading.Event()
+    failing_kitsu.answers = [(503, {"Retry-After": "60"})]
+    submission = upload(2_000_000)
+    wait_until(lambda: submission.progress().bytes_read > 0, 20)
+    submission.cancel()
+    failing_kitsu.hold.set()
+    with pytest.raises(Cancelled):
+        submission.wait(10)
+
+
+def test_a_name_that_is_not_utf8_is_a_name(worker: Worker, folder: Path) -> None:
+    path = os.fsdecode(os.fsencode(folder) + b"/sc\xe8ne.blend")
+    Path(path).write_bytes(b"content")
+    submission = submit.upload_working_file(SOME_ID, path)
+    assert submission.wait(20) == {"id": SOME_ID}
+    assert submission.progress().file == path
+
+
+def test_a_failure_while_redis_is_away_is_tried_again_when_it_is_back(
+    redis_server: RedisServer, failing_kitsu: FailingKitsu, upload: Upload, folder: Path
+) -> None:
+    """A switch that reboots takes Kitsu and Redis at once."""
+    settings = settings_for(redis_server, failing_kitsu, folder, 0)
+    with environment_of(settings), running_worker(folder / "outage", settings) as worker:
+        failing_kitsu.hold = threading.Event()
+        failing_kitsu.answers = [(502, {})]
+        submission = upload(20_000_000)
+        wait_until(lambda: submission.progress().bytes_read > 0, 20)
+        redis_server.kill()
+        failing_kitsu.hold.set()
+        wait_until(lambda: "Redis takes no message now" in worker.log.read_text(), 30)
+        redis_server.start()
+        assert submission.wait(60) == {"id": SOME_ID}
+        assert submission.progress().attempt == 2
+
+
+def test_a_message_of_work_that_is_done_is_not_done_again(
+    upload: Upload, worker: Worker, failing_kitsu: FailingKitsu
+) -> None:
+    submission = upload()
+    submission.wait(20)
+    record = submission.record()
+    sender().send_task(
+        "farm_tasks.upload_working_file", kwargs=record.arguments, task_id=submission.id
+    )
+    wait_until(lambda: "has succeeded already" in worker.log.read_text(), 20)
+    assert len(failing_kitsu.posts) == 1
+    assert submission.state == SUCCESS
+
+
+def test_a_group_that_names_one_twice_counts_it_once(upload: Upload, worker: Worker) -> None:
+    one = upload()
+    group = Group.of([one, one])
+    assert group.wait(20) == [{"id": SOME_ID}]

@@ -9,7 +9,7 @@ import gazu
 from gazu.client import KitsuClient
 
 from farm_tasks.entity import Entity, entity_id
-from farm_tasks.errors import FarmTasksError, HalfDone, InvalidArgument
+from farm_tasks.errors import FarmTasksError, HalfDone, InvalidArgument, stopped_after
 from farm_tasks.kitsu.calls import upload
 from farm_tasks.kitsu.checks import (
     as_gazu_sends,
@@ -124,8 +124,8 @@ def batch_comments(
         except FarmTasksError as error:
             if not posted:
                 raise
-            raise HalfDone(
-                f"{len(posted)} of {len(found)} comments were posted, then: {error}"
+            raise stopped_after(
+                f"{len(posted)} of {len(found)} comments were posted.", error
             ) from error
         sent += sum(map(_bytes_of, batch))
     if not total and progress_callback is not None:

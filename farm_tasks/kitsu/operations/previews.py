@@ -13,15 +13,14 @@ from farm_tasks.errors import (
     AlreadyUploaded,
     EntityNotFound,
     FarmTasksError,
-    HalfDone,
     InvalidArgument,
+    stopped_after,
 )
 from farm_tasks.kitsu.calls import calling, upload
 from farm_tasks.kitsu.checks import (
     attachment_paths,
     preview_file_path,
 )
-from farm_tasks.kitsu.client import session_of
 from farm_tasks.kitsu.operations.comments import add_comment
 from farm_tasks.transfer.progress import ProgressCallback, Share, announce
 
@@ -82,7 +81,7 @@ def add_preview(
 
     Raises:
         InvalidArgument: ``preview_file_url`` is given: a worker fetches no foreign addresses.
-        HalfDone: the preview was made but not uploaded; the message says how to go on.
+        HalfDone, Cancelled: the preview was made but not uploaded; the message says how to go on.
         FarmTasksError: whatever else went wrong; nothing was made.
     """
     path = _movie(preview_file_path, preview_file_url)
@@ -143,7 +142,7 @@ def publish_preview(
 
     Raises:
         InvalidArgument: ``preview_file_url`` is given: a worker fetches no foreign addresses.
-        HalfDone: it stopped after the comment; the message says how to go on.
+        HalfDone, Cancelled: it stopped after the comment; the message says how to go on.
         FarmTasksError: whatever else went wrong; nothing was made.
     """
     path = _movie(preview_file_path, preview_file_url)
@@ -173,16 +172,13 @@ def publish_preview(
             client=client,
             progress_callback=share,
         )
-    except HalfDone:
-        raise
     except FarmTasksError as error:
-        raise HalfDone(
-            f"Comment {posted['id']} was posted, but its preview was not made: {error} "
-            "Go on with upload_preview_file and the comment's id."
+        raise stopped_after(
+            f"Comment {posted['id']} was posted. To go on, give its id to upload_preview_file.",
+            error,
         ) from error
     if set_thumbnail:
-        with calling(client) as kitsu:
-            gazu.task.set_main_preview(preview, client=kitsu)
+        _set_thumbnail(preview, client)
     return posted, preview
 
 
@@ -205,9 +201,18 @@ def _fill(
     try:
         return upload_preview_file(made, path, normalize_movie, no_job, client, progress)
     except FarmTasksError as error:
-        raise HalfDone(
-            f"Preview {made['id']} was made, but its upload failed: {error} "
-            "Go on with upload_preview_file and the preview's id."
+        raise stopped_after(
+            f"Preview {made['id']} was made. To go on, give its id to upload_preview_file.", error
+        ) from error
+
+
+def _set_thumbnail(preview: dict[str, Any], client: KitsuClient | None) -> None:
+    try:
+        with calling(client) as kitsu:
+            gazu.task.set_main_preview(preview, client=kitsu)
+    except FarmTasksError as error:
+        raise stopped_after(
+            f"Preview {preview['id']} is published; only the thumbnail was not set.", error
         ) from error
 
 
@@ -219,7 +224,6 @@ def _empty_preview(given: str, kitsu: KitsuClient) -> str:
     try:
         preview = gazu.files.get_preview_file(given, client=kitsu)
     except gazu.exception.RouteNotFoundException:
-        session_of(kitsu).refusal = None
         return _preview_of_comment(given, kitsu)
     if preview.get("original_name"):
         raise AlreadyUploaded(

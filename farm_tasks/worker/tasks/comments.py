@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from farm_tasks.errors import InvalidArgument
 from farm_tasks.kitsu import operations
 from farm_tasks.worker.app import app
 from farm_tasks.worker.task import TransferTask
@@ -65,7 +66,9 @@ def batch_comments(
     task: str | None = None,
 ) -> list[dict[str, Any]]:
     """Post many comments at once, each with its files. Returns them."""
-    checked = [dict(comment) for comment in comments or []]
+    if not isinstance(comments, list) or not all(isinstance(one, dict) for one in comments):
+        raise InvalidArgument("comments is not a list of dicts.")
+    checked = [dict(comment) for comment in comments]
     for comment in checked:
         for kind in ("attachment_files", "preview_files"):
             comment[kind] = self.sources(comment.get(kind))

@@ -92,7 +92,7 @@ def publish_preview(
     set_thumbnail: bool = False,
     links: list[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Comment, make a preview on the comment, upload it. Returns ``(comment, preview_file)``."""
+    """Comment, make a preview on the comment, upload it. Returns ``[comment, preview_file]``."""
     return self.transfer(
         operations.publish_preview,
         task,
