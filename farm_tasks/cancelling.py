@@ -28,7 +28,7 @@ def wish_to_cancel(redis: Any, submission_id: str) -> None:
     key = result_key(submission_id)
     stored = redis.get(key)
     if stored is None:
-        return
+        return  # sent by name alone, and no worker has it yet: the wish will meet it there
     meta = json.loads(stored)
     if meta["status"] not in {QUEUED, RETRY}:
         return

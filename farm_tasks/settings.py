@@ -6,8 +6,16 @@ import functools
 import os
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from farm_tasks.errors import NotConfigured
@@ -28,7 +36,7 @@ class Settings(BaseSettings):
     result_backend: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/1"), alias="FARM_TASKS_RESULT_BACKEND"
     )
-    result_days: float = Field(7, gt=0, alias="FARM_TASKS_RESULT_DAYS")
+    result_days: float = Field(7, ge=0.01, le=3650, alias="FARM_TASKS_RESULT_DAYS")
     """Days after which the record of a submission that is no longer written to is forgotten."""
 
     read_roots: _Roots = Field((), alias="FARM_TASKS_READ_ROOTS")
@@ -48,6 +56,28 @@ class Settings(BaseSettings):
     password: SecretStr | None = Field(
         None, validation_alias=AliasChoices("KITSU_PASSWORD", "KITSU_PWD", "password")
     )
+
+    @field_validator("broker_url", "result_backend")
+    @classmethod
+    def _is_address(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        schemes = {"redis", "rediss"}
+        if info.field_name == "broker_url":
+            schemes |= {"amqp", "amqps", "sentinel"}
+        try:
+            url = urlsplit(value.get_secret_value())
+            is_address = url.scheme in schemes and bool(url.hostname) and not url.fragment
+            if url.scheme.startswith("redis"):
+                # Read for its check alone: a port that is no number raises here.
+                is_address = is_address and url.port != 0 and url.path[1:].isdecimal()
+        except ValueError:
+            is_address = False
+        if not is_address:
+            # Without the value: it may hold a password, and this message ends in logs.
+            raise ValueError(
+                "not an address such as redis://:password@host:6379/0 (in a password write special "
+                "characters as %23 and the like)"
+            )
+        return value
 
     @field_validator("read_roots", "write_roots", mode="before")
     @classmethod

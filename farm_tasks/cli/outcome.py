@@ -68,7 +68,7 @@ def reason(record: Record) -> str:
 def _error_as_dict(record: Record) -> dict[str, Any]:
     known = record.error if isinstance(record.error, FarmTasksError) else error_of(record)
     return {
-        "type": type(record.error).__name__,
+        "type": type(known or record.error).__name__,
         "message": reason(record),
         "retryable": known.retryable if known else False,
         "exit_code": known.exit_code if known else PermanentFailure.exit_code,

@@ -13,7 +13,7 @@ import click
 
 from farm_tasks import __version__
 from farm_tasks.cli.text import one_line
-from farm_tasks.errors import FarmTasksError
+from farm_tasks.errors import FarmTasksError, PermanentFailure
 
 INTERRUPTED = 130
 """128 and SIGINT, as shells have it."""
@@ -90,9 +90,12 @@ def run() -> None:
     except click.Abort:
         code = INTERRUPTED
     except BrokenPipeError:
-        # Python flushes stdout once more at exit, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         code = BROKEN_PIPE
+    except OSError as error:
+        _forget_output()
+        print_error(f"The output cannot be written: {error.strerror or error}")
+        code = PermanentFailure.exit_code
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -102,6 +105,11 @@ def print_error(message: str) -> None:
     click.echo(
         f"{label} {one_line(message)}", err=True, color=False if "NO_COLOR" in os.environ else None
     )
+
+
+def _forget_output() -> None:
+    """Python flushes stdout once more at exit, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

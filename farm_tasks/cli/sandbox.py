@@ -118,6 +118,11 @@ def failures_of_the_sandbox() -> Iterator[None]:
         raise PermanentFailure(f"The sandbox needs Linux on x86-64 ({error}).") from error
     try:
         yield
+    except OSError as error:
+        raise PermanentFailure(
+            f"The sandbox cannot be kept here ({error}). Give a folder with --home or "
+            "FARM_TASKS_SANDBOX_HOME, and one for what it installs with XDG_CACHE_HOME."
+        ) from error
     except SandboxError as error:
         message, _, log = str(error).partition("\n")
         for line in log.splitlines():

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from farm_tasks.plain_text import plain as plain  # noqa: PLC0414 (one module for all that is shown)
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
-
-# Bidirectional controls: a name that holds one is read as another.
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def plain(text: object) -> str:
-    """``text`` with every character that could steer a terminal shown as an escape.
-
-    Control characters, line breaks, bidirectional controls and undecodable bytes.
-    """
-    return "".join(map(_shown, str(text)))
 
 
 def one_line(text: object) -> str:
@@ -81,10 +71,3 @@ def _scaled(count: float) -> tuple[float, str]:
             return value, unit
         value /= 1000
     return value, _UNITS[-1]
-
-
-def _shown(character: str) -> str:
-    if character in _BIDI or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}:
-        code = ord(character)
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-    return character

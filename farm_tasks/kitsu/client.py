@@ -7,9 +7,11 @@ import binascii
 import copy
 import json
 import os
+import re
 import threading
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import gazu
 import requests
@@ -109,8 +111,14 @@ def find_api(host: str) -> str:
         TemporaryFailure: the server cannot be reached.
     """
     host = host.strip().rstrip("/")
-    if "://" not in host:
-        raise NotConfigured(f"KITSU_HOST {host!r} has no http:// or https:// in front.")
+    if not host.startswith(("http://", "https://")):
+        raise NotConfigured(
+            f"KITSU_HOST {_without_user(host)!r} has no http:// or https:// in front."
+        )
+    try:
+        urlsplit(host)
+    except ValueError:
+        raise NotConfigured("KITSU_HOST is not an address.") from None
     bare = host.removesuffix("/api")
     with TransferSession(adapter=_process.adapter) as session:
         for address in (f"{bare}/api", bare):
@@ -124,7 +132,12 @@ def find_api(host: str) -> str:
                 raise from_status(session.refusal)
             if isinstance(answer, dict) and "version" in answer:
                 return address
-    raise NotConfigured(f"KITSU_HOST {host} answers, but not as a Kitsu API does.")
+    raise NotConfigured(f"KITSU_HOST {_without_user(host)} answers, but not as a Kitsu API does.")
+
+
+def _without_user(address: str) -> str:
+    """The address without a name and password in it."""
+    return re.sub(r"^(\w+://)?[^/]*@", r"\1", address)
 
 
 def for_transfer(

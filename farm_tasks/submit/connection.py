@@ -11,10 +11,10 @@ from celery import Celery
 from celery.backends.redis import RedisBackend
 from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 from redis.retry import Retry
 
-from farm_tasks.errors import BrokerUnavailable
+from farm_tasks.errors import BrokerUnavailable, Denied
 
 
 class SubmitterBackend(RedisBackend):  # type: ignore[misc]
@@ -57,10 +57,15 @@ def reaching_redis() -> Iterator[None]:
     """Turn a Redis that cannot be reached into an error of ours.
 
     Raises:
-        BrokerUnavailable: it cannot.
+        Denied: it refuses the password.
+        BrokerUnavailable: it cannot be reached.
     """
     try:
         yield
+    except AuthenticationError as error:
+        raise Denied(
+            "Redis refuses the password in FARM_TASKS_BROKER_URL or FARM_TASKS_RESULT_BACKEND."
+        ) from error
     except (RedisError, OperationalError, OSError) as error:
         raise BrokerUnavailable(
             f"Redis cannot be reached ({error}). Is it running, and are FARM_TASKS_BROKER_URL and "

@@ -13,7 +13,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from farm_tasks.errors import BrokerUnavailable
+from farm_tasks.errors import BrokerUnavailable, UnknownSubmission
 from farm_tasks.states import result_key
 from farm_tasks.submit.connection import redis_client
 from farm_tasks.submit.record import Record, decode, read_many
@@ -72,6 +72,7 @@ class _Subscription:
         self._ids = {result_key(one).encode(): one for one in submission_ids}
         self._pubsub: Any = None
         self._heard_at = 0.0
+        self._patient_until = 0.0
 
     def changes(self, running: list[str], patience: float) -> list[Record]:
         """What has changed, or an empty list after ``patience`` seconds at most."""
@@ -90,10 +91,19 @@ class _Subscription:
                 return []
             self._heard_at = time.monotonic()
             return read_many(running)
+        except UnknownSubmission:
+            # A Redis that came back empty: the worker writes the record again if it still runs.
+            if time.monotonic() > self._patient_until:
+                raise
+            return self._wait(patience)
         except (RedisError, BrokerUnavailable, OSError):
             self.close()
-            time.sleep(min(patience, random.uniform(0.2, 1.0)))
-            return []
+            self._patient_until = time.monotonic() + 3 * LOOK_AGAIN
+            return self._wait(patience)
+
+    def _wait(self, patience: float) -> list[Record]:
+        time.sleep(min(patience, random.uniform(0.2, 1.0)))
+        return []
 
     def close(self) -> None:
         """Give the connection back."""

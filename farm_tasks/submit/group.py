@@ -87,7 +87,7 @@ class Group:
             members = redis_client().lrange(group_key(group_id), 0, -1)
         if not members:
             raise UnknownSubmission(f"There is no group {group_id}, or it has expired.")
-        return cls(group_id, tuple(Submission(one.decode()) for one in members))
+        return cls(group_id, tuple(dict.fromkeys(Submission(one.decode()) for one in members)))
 
     def records(self) -> list[record.Record]:
         """All members' records, in order, in one round trip."""

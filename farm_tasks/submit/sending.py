@@ -27,6 +27,9 @@ ENTITY_ARGUMENTS = frozenset(
 PATH_ARGUMENTS = frozenset(["csv_file_path", "file_path", "otio_file_path", "preview_file_path"])
 UPLOADS_NOTHING = ("download_", "export_", "extract_")
 
+INDEX_SECONDS = 90 * 86400
+"""Older submissions leave the list, unless this submitter keeps them longer: others share it."""
+
 LARGEST_MESSAGE = 256 * 1024
 """Bytes: a message holds ids and paths; what is larger is a mistake, and would fill Redis."""
 
@@ -77,7 +80,7 @@ def send(function: str, **arguments: Any) -> Submission:
         with redis.pipeline() as pipeline:
             pipeline.set(result_key(submission.id), encoded, ex=seconds)
             pipeline.zadd(INDEX_KEY, {submission.id: queued.updated})
-            pipeline.zremrangebyscore(INDEX_KEY, 0, queued.updated - seconds)
+            pipeline.zremrangebyscore(INDEX_KEY, 0, queued.updated - max(seconds, INDEX_SECONDS))
             pipeline.execute()
         try:
             app.send_task(record["name"], kwargs=message, task_id=submission.id)

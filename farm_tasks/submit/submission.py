@@ -83,7 +83,8 @@ class Submission:
         """Stop it: queued, it never starts; running, it ends at the next look at its progress.
 
         Raises:
-            BrokerUnavailable: Redis cannot be reached.
+            As :meth:`load` does.
         """
+        self.record()
         with reaching_redis():
             wish_to_cancel(redis_client(), self.id)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-
 from celery import Celery
 
-# It prints the server's answer over many lines; our errors carry what matters of it in one.
-logging.getLogger("gazu").setLevel(logging.CRITICAL)
+from farm_tasks.worker import logs as _logs  # noqa: F401 (connects itself to Celery's signals)
 
 app = Celery("farm_tasks", include=["farm_tasks.worker.tasks"])
 app.config_from_object("worker_config.celeryconfig")

@@ -19,6 +19,7 @@ from farm_tasks import submit
 from farm_tasks.errors import (
     Cancelled,
     HalfDone,
+    InvalidArgument,
     ServerUnavailable,
     StillRunning,
     UnknownSubmission,
@@ -459,3 +460,31 @@ def test_a_group_that_names_one_twice_counts_it_once(upload: Upload, worker: Wor
     one = upload()
     group = Group.of([one, one])
     assert group.wait(20) == [{"id": SOME_ID}]
+
+
+def test_a_file_name_cannot_forge_a_line_of_the_log(worker: Worker, folder: Path) -> None:
+    path = folder / "a\r\nX-Evil: 1\x1b[2J.blend"
+    submission = submit.download_working_file(SOME_ID, str(path))
+    submission.wait(20)
+    wait_until(lambda: f"[{submission.id}] succeeded" in worker.log.read_text(), 10)
+    log = worker.log.read_text()
+    assert "a\\x0d\\x0aX-Evil: 1\\x1b[2J.blend" in log
+    assert "\nX-Evil" not in log
+    assert "\x1b[2J" not in log
+
+
+def test_cancelling_what_is_unknown_is_an_error(alone: Settings) -> None:
+    with pytest.raises(UnknownSubmission):
+        Submission(SOME_ID).cancel()
+    assert redis_client().dbsize() == 0
+
+
+@pytest.mark.parametrize(
+    "comment", [{"text": "x"}, {"task_id": SOME_ID, "task_status_id": SOME_ID}, {"text": 7}]
+)
+def test_a_comment_of_a_batch_that_lacks_something_is_refused(
+    comment: dict[str, object], worker: Worker, failing_kitsu: FailingKitsu
+) -> None:
+    with pytest.raises(InvalidArgument):
+        submit.batch_comments([comment]).wait(20)
+    assert not failing_kitsu.posts

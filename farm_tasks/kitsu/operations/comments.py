@@ -104,7 +104,7 @@ def batch_comments(
     Raises:
         HalfDone: Kitsu dropped a preview, which it does silently, or failed after some were posted.
     """
-    found = [_checked(comment) for comment in comments or []]
+    found = [_checked(comment, task) for comment in comments or []]
     if not found:
         raise InvalidArgument("comments is empty: give at least one comment.")
     task = None if task is None else entity_id("task", task)
@@ -138,9 +138,14 @@ def batch_comments(
     return posted
 
 
-def _checked(comment: dict[str, Any]) -> dict[str, Any]:
+def _checked(comment: dict[str, Any], task: Entity | None) -> dict[str, Any]:
+    """Zou answers 500 to a comment that lacks one of these."""
+    needed = ["task_status_id", *(["task_id"] if task is None else [])]
+    if "text" not in comment:
+        raise InvalidArgument("A comment of the batch has no text.")
     return {
         **comment,
+        **{name: entity_id(name, comment.get(name, "")) for name in needed},
         "attachment_files": attachment_paths(comment.get("attachment_files")),
         "preview_files": [preview_file_path(one) for one in comment.get("preview_files") or []],
     }

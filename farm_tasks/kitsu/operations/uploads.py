@@ -8,6 +8,7 @@ import gazu
 from gazu.client import KitsuClient
 
 from farm_tasks.entity import Entity, entity_id
+from farm_tasks.errors import ServerError, ServerUnavailable
 from farm_tasks.kitsu.calls import upload
 from farm_tasks.kitsu.checks import (
     readable_file,
@@ -21,14 +22,25 @@ def upload_working_file(
     client: KitsuClient | None = None,
     progress_callback: ProgressCallback | None = None,
 ) -> dict[str, Any]:
-    """Upload the content of a working file, in place of what was there. Returns the model."""
-    return upload(
-        gazu.files.upload_working_file,
-        entity_id("working_file", working_file),
-        readable_file(file_path, may_be_empty=True),
-        client=client,
-        progress_callback=progress_callback,
-    )
+    """Upload the content of a working file, in place of what was there. Returns the model.
+
+    Raises:
+        ServerUnavailable: among others where Kitsu fails with 500. zou 1.0.97 does so when one
+            working file is uploaded twice at once: both go through one temporary file of its own.
+        FarmTasksError: whatever else went wrong.
+    """
+    try:
+        return upload(
+            gazu.files.upload_working_file,
+            entity_id("working_file", working_file),
+            readable_file(file_path, may_be_empty=True),
+            client=client,
+            progress_callback=progress_callback,
+        )
+    except ServerError as error:
+        raise ServerUnavailable(
+            f"{error} Is this working file uploaded by someone else at the same time?"
+        ) from error
 
 
 def upload_person_avatar(

@@ -1,0 +1,58 @@
+"""A setting that cannot be used is named, and what it holds is not told."""
+
+from __future__ import annotations
+
+import pytest
+
+from farm_tasks.errors import NotConfigured
+from farm_tasks.settings import settings
+from tests.support.environment import environment_of
+
+ADDRESSES = ["FARM_TASKS_BROKER_URL", "FARM_TASKS_RESULT_BACKEND"]
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize(
+    "value",
+    [
+        " ",
+        "foo",
+        "http://redis:6379/0",
+        "redis://:se#kret@127.0.0.1:6379/0",
+        "redis://:se/kret@127.0.0.1:6379/0",
+        "redis://:sekret@127.0.0.1:notaport/0",
+        "redis://:sekret@127.0.0.1:6379/abc",
+        "redis://[::1",
+    ],
+)
+def test_what_is_no_address_is_refused_without_telling_a_password(name: str, value: str) -> None:
+    with environment_of({name: value}), pytest.raises(NotConfigured, match=name) as caught:
+        settings()
+    assert "kret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value", ["redis://h:6379/0", "rediss://user:p%23w@h:6380/1?ssl_cert_reqs=required"]
+)
+def test_an_address_of_redis_will_do(value: str) -> None:
+    with environment_of(dict.fromkeys(ADDRESSES, value)):
+        assert settings().broker_url.get_secret_value() == value
+        assert value not in repr(settings())
+
+
+@pytest.mark.parametrize("days", ["inf", "nan", "0", "-1", "0.000001", "1e12", "week"])
+def test_days_that_redis_cannot_keep_are_refused(days: str) -> None:
+    with (
+        environment_of({"FARM_TASKS_RESULT_DAYS": days}),
+        pytest.raises(NotConfigured, match="FARM_TASKS_RESULT_DAYS"),
+    ):
+        settings()
+
+
+@pytest.mark.parametrize("name", ["FARM_TASKS_READ_ROOTS", "FARM_TASKS_WRITE_ROOTS"])
+def test_roots_are_absolute(name: str) -> None:
+    with (
+        environment_of({name: "/projects:render"}),
+        pytest.raises(NotConfigured, match="render is not an absolute path"),
+    ):
+        settings()
