@@ -38,6 +38,11 @@ from farm_tasks.transfer.progress import ProgressCallback, announce
 
 _JWT_COMPLAINT = re.compile(r"segments|header string|payload|padding|signature|token", re.I)
 
+_NO_SUCH_ROUTE = "The requested URL was not found"
+"""How zou says that an id in the address names nothing."""
+
+_NO_SUCH_ENTITY = "There is nothing under an id in this address, or it has no such file."
+
 STARTS_OVER = 3
 """How often a download begins again because the file in Kitsu changed meanwhile."""
 
@@ -163,6 +168,8 @@ def _translate(error: GazuException, refusal: Refusal | None) -> FarmTasksError:
         # flask-jwt-extended says 422 to what is not a token at all ("Not enough segments", ...).
         if refusal.status == 422 and _JWT_COMPLAINT.search(refusal.message):
             refusal = dataclasses.replace(refusal, status=401)
+        if refusal.status == 404 and _NO_SUCH_ROUTE in refusal.message:
+            refusal = dataclasses.replace(refusal, message=_NO_SUCH_ENTITY)
         return from_status(refusal)
     if isinstance(error, (NotAuthenticatedException, AuthFailedException)):
         return NotAuthenticated(f"Kitsu does not accept the credentials ({error}).")

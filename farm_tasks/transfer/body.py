@@ -142,6 +142,8 @@ class MultipartBody:
         buffer = memoryview(bytearray(PIECE_BYTES))
         sent = 0
         self._reported = -1
+        # Each time: what is sent again was "waiting for Kitsu" before.
+        announce(self._progress, "uploading")
         for part in self._parts:
             if isinstance(part, bytes):
                 yield part

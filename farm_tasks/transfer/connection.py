@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
@@ -95,15 +96,21 @@ class _ListeningConnection(HTTPConnection):
         if wire is not None:
             wire.take(self)
         self._is_cut_short = False
-        if isinstance(body, MultipartBody) and self.sock is not None:
-            body.backlog = Backlog(self.sock)
-        if hasattr(body, "__iter__") and not isinstance(body, (bytes, str)):
+        if isinstance(body, MultipartBody):
+            if self.sock is not None:
+                body.backlog = Backlog(self.sock)
             body = self._until_refused(body)
         try:
             super().request(method, url, body=body, headers=headers, **options)
         except TimeoutError:
             # A server that has refused need not read on.
             self._is_cut_short = self._is_refused()
+            if not self._is_cut_short:
+                raise
+        except (ConnectionError, ssl.SSLError):
+            # Nor stay. Over TLS this is where it shows: what was said before the end, if anything
+            # was, is still there to be read, and if nothing was, reading it fails the same way.
+            self._is_cut_short = self.sock is not None and wait_for_read(self.sock, timeout=0)
             if not self._is_cut_short:
                 raise
 
@@ -116,7 +123,7 @@ class _ListeningConnection(HTTPConnection):
             self.sock = None
         return response
 
-    def _until_refused(self, body: Iterable[Any]) -> Iterator[Any]:
+    def _until_refused(self, body: MultipartBody) -> Iterator[bytes | memoryview]:
         for piece in body:
             yield piece
             if self._is_refused():

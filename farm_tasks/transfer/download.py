@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from farm_tasks.transfer.session import TransferSession
 
 READ_BYTES = 1024 * 1024
-"""The most that one read asks for. ``read1`` returns what has arrived, so a trickle is seen."""
+"""The most that one read asks for. ``read1`` returns what has arrived, so a trickle is seen.
+
+It is also how much has to arrive before earlier cuts of a download are forgiven.
+"""
+
+_LEAST_PAUSE = 0.05
 
 
 class Download(requests.Response):
@@ -72,8 +77,7 @@ class Download(requests.Response):
         if self._content_consumed:
             yield from super().iter_content(chunk_size or READ_BYTES)
             return
-        offset = 0
-        failures = 0
+        offset = forgiven_at = resumes = 0
         while True:
             began_at = offset
             try:
@@ -88,8 +92,10 @@ class Download(requests.Response):
                 lost = error if isinstance(error, FarmTasksError) else from_network(error, self.url)
                 if not self.is_resumable:
                     raise lost from error
-                failures = 0 if self._has_advanced(offset - began_at, lost) else failures + 1
-                self.raw = self._resume(offset, lost, failures)
+                if self._has_advanced(offset - began_at, offset - forgiven_at, lost):
+                    forgiven_at, resumes = offset, 0
+                self.raw = self._resume(offset, lost, resumes)
+                resumes += 1
             else:
                 break
         self._content_consumed = True
@@ -118,18 +124,25 @@ class Download(requests.Response):
         if rate < limits.least_rate:
             raise Stalled(f"Only {rate:.0f} bytes/s arrive from {urlsplit(self.url).netloc}.")
 
-    def _has_advanced(self, size: int, lost: FarmTasksError) -> bool:
-        """Whether it is worth to go on for ever like this: not with a trickle."""
-        limits = self._session.limits
-        enough = limits.least_rate * limits.rate_window if isinstance(lost, Stalled) else 1
-        return size >= enough
+    def _has_advanced(self, in_answer: int, in_row: int, lost: FarmTasksError) -> bool:
+        """Whether it is worth to go on for ever like this: not with a trickle, nor byte by byte.
 
-    def _resume(self, offset: int, lost: FarmTasksError, failures: int) -> Any:
+        Args:
+            in_answer: Bytes that the last answer brought.
+            in_row: Bytes that all answers brought since this was last true.
+            lost: How the last answer ended.
+        """
+        limits = self._session.limits
+        if isinstance(lost, Stalled):
+            return in_answer >= max(1.0, limits.least_rate * limits.rate_window)
+        return in_row >= READ_BYTES
+
+    def _resume(self, offset: int, lost: FarmTasksError, resumes: int) -> Any:
         """Ask for the rest until there is an answer to read from, or too many have failed."""
         limits = self._session.limits
         wait = 0.0
-        while failures < limits.resumes:
-            self._session.pause(wait or _jitter(failures))
+        while resumes < limits.resumes:
+            self._session.pause(wait or _jitter(resumes))
             answer = self._ask_from(offset)
             self._session.check()
             if answer is not None and answer.status_code == 206 and self._continues(answer, offset):
@@ -137,7 +150,7 @@ class Download(requests.Response):
             if answer is not None:
                 answer.close()
                 wait = self._judge(answer, lost)
-            failures += 1
+            resumes += 1
         raise lost
 
     def _ask_from(self, offset: int) -> requests.Response | None:
@@ -196,6 +209,6 @@ class Download(requests.Response):
         )
 
 
-def _jitter(failures: int) -> float:
-    """Seconds; full jitter, so that a farm does not come back all at once."""
-    return random.uniform(0, min(8.0, 0.25 * 2**failures)) if failures else 0.0
+def _jitter(resumes: int) -> float:
+    """Seconds; jitter, so that a farm does not come back all at once, but never nothing."""
+    return random.uniform(_LEAST_PAUSE, min(8.0, 0.25 * 2**resumes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import email.utils
+import re
 import ssl
 import time
 from urllib.parse import urlsplit
@@ -38,10 +39,17 @@ _HINT_OF_STATUS = {
     413: "Raise client_max_body_size in the nginx in front of Kitsu (MAX_CONTENT_LENGTH in zou).",
 }
 
+_NOT_SENDABLE = (
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+)
+
 _CUT_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError, ConnectionError)
 """What a connection that breaks looks like from inside TLS."""
 
 _LONGEST_RETRY_AFTER = 86_400.0
+"""Seconds. No more than a bound on nonsense: how long a task does wait, the worker caps itself."""
 
 _MESSAGE_BYTES = 64 * 1024
 _MESSAGE_CHARACTERS = 500
@@ -100,19 +108,19 @@ def from_network(error: Exception, url: str) -> errors.FarmTasksError:
     where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     if isinstance(error, requests.exceptions.SSLError) and not isinstance(_root(error), _CUT_TLS):
         return errors.PermanentFailure(
-            f"{where}: TLS failed ({_root(error)}). For a CA of your "
+            f"{where}: TLS failed ({_reason(error)}). For a CA of your "
             "own set REQUESTS_CA_BUNDLE to its file."
         )
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
-        return errors.NotConfigured(f"{url!r} is not an address. Set KITSU_HOST.")
+    if isinstance(error, _NOT_SENDABLE):
+        return errors.NotConfigured(_setting_to_mend(error, where))
     if isinstance(error, requests.ConnectTimeout) or any(
         isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in _causes(error)
     ):
-        return errors.Unreachable(f"{where} cannot be reached ({_root(error)}).")
+        return errors.Unreachable(f"{where} cannot be reached ({_reason(error)}).")
     if isinstance(
         error, (requests.ReadTimeout, TimeoutError, urllib3.exceptions.ReadTimeoutError)
     ) or isinstance(_root(error), TimeoutError):
-        return errors.Stalled(f"{where} was silent for too long ({_root(error)}).")
+        return errors.Stalled(f"{where} was silent for too long ({_reason(error)}).")
     if isinstance(
         error,
         (
@@ -123,8 +131,23 @@ def from_network(error: Exception, url: str) -> errors.FarmTasksError:
             urllib3.exceptions.HTTPError,
         ),
     ):
-        return errors.ConnectionLost(f"The connection to {where} failed ({_root(error)}).")
-    return errors.PermanentFailure(f"{where}: {type(error).__name__}: {_root(error)}")
+        return errors.ConnectionLost(f"The connection to {where} failed ({_reason(error)}).")
+    return errors.PermanentFailure(f"{where}: {type(error).__name__}: {_reason(error)}")
+
+
+def _setting_to_mend(error: Exception, where: str) -> str:
+    if isinstance(error, requests.exceptions.InvalidHeader):
+        # Without the detail: requests quotes the header, and that is where the token is.
+        return (
+            f"{where}: the token or another header holds characters that HTTP does not allow, "
+            "such as a line end or an invisible space. Set KITSU_BOT_TOKEN again, without them."
+        )
+    return f"{where} is not an address. Set KITSU_HOST."
+
+
+def _reason(error: BaseException) -> str:
+    """What the cause says, without urllib3's description of the connection in front."""
+    return re.sub(r"^\w+\(host=.*?\): ", "", _printable(str(_root(error))))
 
 
 def _causes(error: BaseException) -> list[BaseException]:

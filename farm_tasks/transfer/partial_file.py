@@ -40,10 +40,11 @@ class PartialFile:
 
     def __init__(self, target: str | os.PathLike[str]) -> None:
         self.target = Path(target)
+        self._made: list[Path] = []
         try:
             if self.target.is_dir() or not self.target.name:
                 raise InvalidArgument(f"{target} is a folder: give the path of the file to write.")
-            self.target.parent.mkdir(parents=True, exist_ok=True)
+            self._make_folders()
         except OSError as error:
             raise _from_os(error, self.target) from error
         name = os.fsencode(self.target.name)[:_NAME_BYTES].decode(errors="ignore")
@@ -66,8 +67,18 @@ class PartialFile:
     ) -> None:
         with contextlib.suppress(OSError):  # what went wrong first is what counts
             self.path.unlink()
+        if error is not None:
+            with contextlib.suppress(OSError):  # somebody else has put something there
+                for folder in reversed(self._made):
+                    folder.rmdir()
         if isinstance(error, OSError) and error.errno is not None:
             raise _from_os(error, self.target) from error
+
+    def _make_folders(self) -> None:
+        for folder in reversed(self.target.parents):
+            if not folder.is_dir():
+                folder.mkdir(exist_ok=True)
+                self._made.append(folder)
 
     def check_room(self, size: int) -> None:
         """Fail now rather than after an hour if ``size`` more bytes do not fit.

@@ -8,6 +8,7 @@ timeout, and what fails raises an error of ours. Nothing here knows what is at t
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -40,8 +41,9 @@ class Limits:
         least_rate, rate_window: A download that stays below this many bytes per second for this
             many seconds has stalled.
         processing_timeout: Seconds to wait, in all, while the server answers 202 "not built yet".
-        resumes: Failures in a row, without a new byte, after which a download gives up. With eight
-            a server may be restarted meanwhile: they are spread over 15 s on average.
+        resumes: How often in a row a download is asked for again, with less than 1 MiB arriving
+            meanwhile, before it gives up. With eight a server may be restarted meanwhile: they are
+            spread over 15 s on average.
     """
 
     connect_timeout: float = 15.0
@@ -58,13 +60,14 @@ class TransferSession(requests.Session):
 
     Args:
         progress: Called as the bytes of an upload arrive, for the last time with the answer. What
-            it raises ends the transfer. Downloads are counted by whoever writes them.
+            it raises ends the transfer. Downloads are counted by whoever writes them; of those it
+            is only told the stage.
         adapter: Where the connections come from; a new one by default.
         limits: Timeouts and the stall guard.
 
     Attributes:
-        refusal: The last answer of 400 or more, with the server's own words. gazu's exceptions
-            do not carry them.
+        refusal: The last answer, with the server's own words, if it was of 400 or more. gazu's
+            exceptions do not carry them.
         mend_url: Changes an address before it is asked for, where the caller builds a wrong one.
     """
 
@@ -122,8 +125,29 @@ class TransferSession(requests.Session):
         if body is not None and response.ok:
             body.finish()
         if stream and response.ok:
+            announce(self._progress, "downloading")
             return Download(response, self)
         return response
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Make it ready to be sent.
+
+        Raises:
+            NotConfigured: a header cannot be sent as it is. requests and http.client would say so
+                in three ways, each with the value, which may be a token.
+        """
+        try:
+            prepared = super().prepare_request(request)
+        except requests.exceptions.InvalidHeader:
+            prepared = None
+        except UnicodeEncodeError as error:
+            if error.encoding != "latin-1":
+                raise  # not the login of a header, but a field or an address
+            prepared = None
+        if prepared is None or not all(map(_can_be_sent, prepared.headers.values())):
+            # Here, so that the first error is not its context: a traceback would show the value.
+            raise from_network(requests.exceptions.InvalidHeader(), request.url or "")
+        return prepared
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Send what is prepared, on a connection that a stopped transfer lets go of."""
@@ -158,13 +182,18 @@ class TransferSession(requests.Session):
     def _send_once(
         self, method: str, url: str, headers: dict[str, str], stream: bool, options: dict[str, Any]
     ) -> requests.Response:
+        self.refusal = None
         try:
-            response = super().request(method, url, headers=headers, stream=stream, **options)
+            # Streamed in any case: an error whose body is cut off is still that error.
+            response = super().request(method, url, headers=headers, stream=True, **options)
+            if not stream and response.status_code < requests.codes.bad_request:
+                _ = response.content
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             self.check()
             raise from_network(error, url) from error
         if response.status_code >= requests.codes.bad_request:
             self.refusal = Refusal.from_response(response)
+            self.check()
             if not self.refusal.is_known_to_gazu:
                 raise from_status(self.refusal)
         return response
@@ -184,6 +213,12 @@ class TransferSession(requests.Session):
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
+
+
+def _can_be_sent(value: str | bytes) -> bool:
+    """Whether it can be the value of a header (RFC 9110 5.5)."""
+    text = value if isinstance(value, str) else value.decode("latin-1")
+    return re.fullmatch(r"[\t\x20-\x7e\x80-\xff]*", text) is not None
 
 
 def _text_fields(data: Any) -> Iterable[tuple[str, str]]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from tests.servers.loopback import Exchange, Handler
 
+LINGER_BYTES = 8 * 1024 * 1024
+
 
 def status(
     code: int,
@@ -43,8 +45,9 @@ def early(
         code: The status.
         body: The content of the answer.
         after: Bytes of the request's body to read first.
-        then: ``"read"`` the rest as a lingering nginx does, ``"reset"`` the connection, or
-            ``"ignore"`` what comes.
+        then: ``"read"`` the rest as a lingering nginx does, ``"linger"`` for some of it as one
+            does whose patience ends, ``"close"`` or ``"reset"`` the connection, or ``"ignore"``
+            what comes.
         headers: More headers of the answer.
     """
     content, said = _encode(body)
@@ -56,6 +59,12 @@ def early(
         exchange.reply(code, content, said)
         if then == "read":
             exchange.read_body()
+        elif then == "linger":
+            while exchange.body_read < after + LINGER_BYTES and exchange.receive():
+                pass
+            exchange.close()
+        elif then == "close":
+            exchange.close()
         elif then == "reset":
             exchange.reset()
         else:

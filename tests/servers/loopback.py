@@ -185,6 +185,9 @@ class LoopbackServer:
                 accepted, _ = self._listener.accept()
             except OSError:
                 return
+            # As nginx does. Or else a small answer waits for the receipt of what was sent before
+            # (Nagle), and never leaves where the connection is reset meanwhile.
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
             connection = Connection(accepted)
             self._open.append(connection)

@@ -1,9 +1,8 @@
 """Connections that hear a refusal while they send, and let go when a transfer is stopped."""
 
-# ruff: noqa: SIM117 (what must not raise stands outside of what must)
-
 from __future__ import annotations
 
+import io
 import os
 import threading
 import time
@@ -16,6 +15,7 @@ from farm_tasks.errors import Cancelled, Rejected
 from farm_tasks.transfer.progress import Meter, Share
 from farm_tasks.transfer.session import Limits, TransferAdapter, TransferSession
 from tests.servers import (
+    CERTIFICATE,
     Exchange,
     Handler,
     LoopbackServer,
@@ -59,13 +59,19 @@ def test_a_refusal_is_heard_while_the_file_is_sent(
         assert server.last.body_read < LARGE / 2, "the rest was sent for nothing"
 
 
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("then", ["close", "reset", "linger"])
 def test_a_reset_right_after_the_answer_does_not_hide_it(
-    session: TransferSession, large: Path
+    session: TransferSession, large: Path, monkeypatch: pytest.MonkeyPatch, then: str, tls: bool
 ) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
     for _ in range(20):
-        with LoopbackServer(early(413, {"message": "Big"}, then="reset")) as server:
+        with LoopbackServer(early(413, {"message": "Big"}, then=then), tls=tls) as server:
             with large.open("rb") as file:
-                assert session.post(server.url, files={"file": file}).status_code == 413
+                answer = session.post(server.url, files={"file": file})
+            assert answer.status_code == 413
+            assert answer.json() == {"message": "Big"}
+            assert len(server.exchanges) == 1
 
 
 def test_after_half_a_body_the_connection_is_not_used_again(
@@ -105,6 +111,26 @@ def test_an_early_success_does_not_end_the_sending(session: TransferSession, mov
         assert server.last.is_complete
 
 
+def test_a_file_that_is_no_upload_is_not_sent_line_by_line(
+    session: TransferSession, tmp_path: Path
+) -> None:
+    class File(io.FileIO):
+        def __next__(self) -> bytes:
+            raise AssertionError("asked for a line")
+
+    path = tmp_path / "lines.txt"
+    path.write_bytes(b"\n" * 100_000)
+    bodies: list[bytes] = []
+
+    def keep(exchange: Exchange) -> None:
+        bodies.append(exchange.read_body())
+        exchange.reply(200, b"{}")
+
+    with LoopbackServer(keep) as server, File(path) as file:
+        session.post(server.url, data=file)
+    assert bodies == [path.read_bytes()]
+
+
 def stops(meter: Meter, when: Callable[[], object], transfer: Callable[[], object]) -> float:
     """Run ``transfer``, stop it once ``when`` is true, and say how long it went on after that."""
     stopped_at: list[float] = []
@@ -142,12 +168,14 @@ def test_a_stop_ends_an_upload_that_the_server_does_not_read(
         exchange.receive()
         exchange.closing.wait()
 
-    def stands_still() -> bool:
-        before = meter.read().bytes_read
-        time.sleep(0.1)
-        return 0 < before == meter.read().bytes_read
-
     with LoopbackServer(stop_reading) as server, large.open("rb") as file:
+
+        def stands_still() -> bool:
+            before = meter.read().bytes_read
+            time.sleep(0.1)
+            has_begun = bool(server.exchanges) and server.last.body_read > 0
+            return has_begun and before == meter.read().bytes_read
+
         took = stops(meter, stands_still, lambda: patient.post(server.url, files={"file": file}))
     assert took < SOON
 

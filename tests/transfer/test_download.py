@@ -21,7 +21,7 @@ from farm_tasks.errors import (
     ServerUnavailable,
     Stalled,
 )
-from farm_tasks.transfer.download import Download
+from farm_tasks.transfer.download import READ_BYTES, Download
 from farm_tasks.transfer.session import Limits, TransferSession
 from tests.servers import Exchange, LoopbackServer, ServedFile, status
 from tests.transfer.conftest import IMPATIENT, OpenSession
@@ -72,19 +72,57 @@ def test_an_empty_file_is_an_empty_file(session: TransferSession) -> None:
 def test_many_cuts_later_the_file_is_byte_identical(
     session: TransferSession, with_reset: bool
 ) -> None:
-    served = ServedFile(CONTENT, cut_after=20_000, cut_with_reset=with_reset)
+    content = os.urandom(1024 * 1024 + 7) * 24
+    served = ServedFile(content, cut_after=4 * 1024 * 1024, cut_with_reset=with_reset)
     with LoopbackServer(served) as server:
-        assert fetch(session, server.url) == CONTENT
+        assert fetch(session, server.url) == content
     resumed = server.exchanges[1:]
-    assert len(resumed) >= 15, "more cuts than a row of failures may have"
+    assert len(resumed) > IMPATIENT.resumes, "more cuts than a row of failures may have"
     assert all(exchange.headers["if-range"] == '"version-1"' for exchange in resumed)
 
 
+def test_cuts_are_forgiven_by_what_arrives_between_them_all(session: TransferSession) -> None:
+    content = os.urandom(4 * READ_BYTES)
+    with LoopbackServer(ServedFile(content, cut_after=READ_BYTES // 2)) as server:
+        assert fetch(session, server.url) == content
+        assert len(server.exchanges) == 8 > IMPATIENT.resumes
+
+
+def test_a_server_that_cuts_after_every_byte_is_not_asked_for_ever(
+    open_session: OpenSession,
+) -> None:
+    session = open_session(limits=QUICK)
+    with LoopbackServer(ServedFile(CONTENT, cut_after=1)) as server:
+        arrived, error = fetched_until_failure(session, server.url)
+        assert len(server.exchanges) == 1 + QUICK.resumes
+    assert type(error) is ConnectionLost
+    assert arrived == CONTENT[:3]
+
+
+def test_not_even_a_first_cut_is_followed_by_a_request_at_once(session: TransferSession) -> None:
+    with LoopbackServer(ServedFile(CONTENT, cut_after=100_000, cuts=1)) as server:
+        pieces = session.get(server.url, stream=True).iter_content(8192)
+        arrived = 0
+        while arrived < 100_000:
+            arrived += len(next(pieces))
+        cut_at = time.monotonic()
+        arrived += sum(map(len, pieces))
+        assert time.monotonic() - cut_at >= 0.04
+    assert arrived == len(CONTENT)
+
+
+class Unhurried(TransferSession):
+    """Does not wait before it asks again."""
+
+    def pause(self, seconds: float) -> None:
+        self.check()
+
+
 @settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
-@given(size=st.integers(0, 3000), cut_after=st.integers(100, 1500))
-def test_any_size_survives_any_cut(size: int, cut_after: int) -> None:
-    served = ServedFile(CONTENT[:size], cut_after=cut_after)
-    with LoopbackServer(served) as server, TransferSession(limits=IMPATIENT) as session:
+@given(size=st.integers(0, 3000), cut_after=st.integers(1, 1500), cuts=st.integers(0, 4))
+def test_any_size_survives_any_cut(size: int, cut_after: int, cuts: int) -> None:
+    served = ServedFile(CONTENT[:size], cut_after=cut_after, cuts=cuts)
+    with LoopbackServer(served) as server, Unhurried(limits=IMPATIENT) as session:
         assert fetch(session, server.url) == CONTENT[:size]
 
 
@@ -140,7 +178,7 @@ def test_a_trickle_does_not_go_on_for_ever_by_resuming(open_session: OpenSession
     session = open_session(limits=Limits(least_rate=1e6, rate_window=0.2, resumes=2))
     with LoopbackServer(ServedFile(CONTENT, trickle=(100, 0.01))) as server:
         _, error = fetched_until_failure(session, server.url)
-        assert len(server.exchanges) == 2
+        assert len(server.exchanges) == 1 + 2
     assert type(error) is Stalled
 
 

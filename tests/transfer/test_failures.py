@@ -144,6 +144,30 @@ def test_what_requests_raises_becomes_an_error_of_ours(
     assert "kitsu.example" in str(failure)
 
 
+def test_a_token_in_a_bad_header_is_not_repeated() -> None:
+    error = requests.exceptions.InvalidHeader(
+        "Invalid leading whitespace, reserved character(s), or return character(s) "
+        "in header value: 'Bearer secret'"
+    )
+    failure = from_network(error, URL)
+    assert type(failure) is errors.NotConfigured
+    assert "secret" not in str(failure)
+    assert "KITSU_BOT_TOKEN" in str(failure)
+
+
 def test_a_password_in_an_address_is_not_repeated() -> None:
     for error in (requests.ReadTimeout("x"), requests.TooManyRedirects("x"), tls(ssl.SSLError(1))):
         assert "secret" not in str(from_network(error, URL))
+
+
+def test_an_address_with_a_password_is_not_told() -> None:
+    url = "http://user:s3cret@127.0.0.1:99999/api"
+    for error in (requests.exceptions.InvalidURL(url), requests.exceptions.MissingSchema(url)):
+        assert "s3cret" not in str(from_network(error, url))
+
+
+def test_what_cannot_be_connected_to_is_told_without_urllib3s_internals() -> None:
+    with TransferSession() as session, pytest.raises(errors.Unreachable) as caught:
+        session.get("http://127.0.0.1:1/")
+    assert "Connection refused" in str(caught.value)
+    assert "host=" not in str(caught.value)

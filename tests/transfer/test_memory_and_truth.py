@@ -27,6 +27,8 @@ from tests.servers import (
 )
 from tests.transfer.conftest import OpenSession
 
+pytestmark = pytest.mark.alone
+
 MIB = 1024 * 1024
 SIZE = 2048 * MIB
 GROWTH = 32 * MIB

@@ -278,3 +278,18 @@ def test_what_the_disk_says_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(FarmTasksError, match="Input/output error"):
         with PartialFile(tmp_path / "shot.mov"):
             raise OSError(5, "Input/output error")
+
+
+def test_folders_made_for_a_file_that_failed_are_removed_again(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    with pytest.raises(KeyError), PartialFile(tmp_path / "there" / "new" / "deep" / "x"):
+        raise KeyError
+    assert list(tmp_path.iterdir()) == [tmp_path / "there"]
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_a_folder_that_somebody_has_used_meanwhile_stays(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), PartialFile(tmp_path / "new" / "deep" / "x"):
+        (tmp_path / "new" / "other").touch()
+        raise KeyError
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["other"]

@@ -17,6 +17,7 @@ from farm_tasks.errors import (
     ConnectionLost,
     FarmTasksError,
     FileChanged,
+    NotConfigured,
     PermanentFailure,
     Rejected,
     ServerError,
@@ -26,6 +27,7 @@ from farm_tasks.errors import (
     TooManyRequests,
     Unreachable,
 )
+from farm_tasks.transfer.failures import Refusal
 from farm_tasks.transfer.progress import Meter
 from farm_tasks.transfer.session import Limits, TransferSession
 from tests.servers import (
@@ -42,6 +44,23 @@ from tests.servers import (
 from tests.transfer.conftest import OpenSession
 
 BEARER = {"Authorization": "Bearer secret"}
+
+
+class Listener(Meter):
+    """Keeps every stage that it is told, and what was the stage at each figure."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages: list[str] = []
+        self.stages_of_figures: list[str] = []
+
+    def __call__(self, bytes_read: int, total: int) -> None:
+        super().__call__(bytes_read, total)
+        self.stages_of_figures.append(self.stage)
+
+    def announce(self, stage: str) -> None:
+        super().announce(stage)
+        self.stages.append(stage)
 
 
 def test_an_upload_arrives_as_it_is_on_the_disk(session: TransferSession, movie: Path) -> None:
@@ -104,6 +123,20 @@ def test_a_redirect_that_keeps_the_method_sends_the_body_again(
     assert server.last.target == "/elsewhere"
     assert server.last.headers["authorization"] == "Bearer secret"
     assert meter.read().bytes_read == movie.stat().st_size
+
+
+@pytest.mark.parametrize("again", ["refreshed", "redirected"])
+def test_a_file_that_is_sent_again_is_uploading_again(
+    open_session: OpenSession, movie: Path, again: str
+) -> None:
+    listener = Listener()
+    session = open_session(listener)
+    refuse = redirect(307, "/x") if again == "redirected" else status(401, {"message": "expired"})
+    with LoopbackServer(in_turn(refuse, UploadSink())) as server, movie.open("rb") as file:
+        if session.post(server.url, files={"file": file}).status_code == 401:
+            session.post(server.url, files={"file": file})
+    assert listener.stages == ["uploading", "waiting for Kitsu"] * 2
+    assert set(listener.stages_of_figures[:-1]) == {"uploading"}
 
 
 @pytest.mark.parametrize("code", [301, 302, 303])
@@ -234,9 +267,58 @@ def test_what_gazu_knows_is_left_to_gazu_with_the_words_still_readable(
     assert (session.refusal.status, session.refusal.message) == (code, "Wrong revision")
 
 
+def test_a_refusal_is_forgotten_with_the_next_request(session: TransferSession) -> None:
+    """Or else a token that was refreshed would be blamed for whatever comes after."""
+    expired = status(401, {"message": "Signature has expired"})
+    with LoopbackServer(in_turn(expired, status(200, {}))) as server:
+        session.get(server.url)
+        assert session.refusal is not None
+        session.get(server.url)
+        assert session.refusal is None
+        session.refusal = Refusal(401, "expired", "GET /")
+    with pytest.raises(Unreachable):
+        session.post(server.url, json={})
+    assert session.refusal is None, "what got no answer was not refused"
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["eyJsecret\n", "eyJsec\nret", "eyJ\u200bsecret", "eyJsecret\0", " eyJ\ud83dsecret"],
+    ids=["line end", "two lines", "zero-width space", "nul", "half a surrogate pair"],
+)
+@pytest.mark.parametrize("place", ["request", "session", "netrc"])
+def test_a_token_that_http_does_not_allow_is_told_without_repeating_it(
+    session: TransferSession, token: str, place: str
+) -> None:
+    options: dict[str, Any] = {}
+    if place == "request":
+        options["headers"] = {"Authorization": f"Bearer {token}"}
+    elif place == "session":
+        session.headers["Authorization"] = token
+    else:
+        session.auth = ("artist", f"\u20ac{token}")
+    with LoopbackServer(status(200, {})) as server, pytest.raises(NotConfigured) as raised:
+        session.get(server.url, **options)
+    assert not raised.value.retryable
+    assert "KITSU_BOT_TOKEN" in str(raised.value)
+    error: BaseException | None = raised.value
+    while error is not None:
+        assert "secret" not in repr(error)
+        error = error.__cause__ or error.__context__
+    assert server.exchanges == []
+
+
+def test_a_field_that_cannot_be_encoded_is_not_blamed_on_the_token(
+    session: TransferSession,
+) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        session.get("http://kitsu.invalid", params={"name": "half a \ud83d"})
+
+
+@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("reset", [False, True])
 def test_an_error_whose_body_is_cut_is_still_that_error(
-    session: TransferSession, reset: bool
+    session: TransferSession, reset: bool, stream: bool
 ) -> None:
     def cut_error(exchange: Exchange) -> None:
         exchange.reply(404, b'{"mess', {"Content-Type": "application/json"}, length=100)
@@ -245,7 +327,7 @@ def test_an_error_whose_body_is_cut_is_still_that_error(
             exchange.reset()
 
     with LoopbackServer(cut_error) as server:
-        answer = session.get(server.url, stream=True)
+        answer = session.get(server.url, stream=stream)
     assert answer.status_code == 404
     with pytest.raises(ValueError, match=r"Expecting value|Unterminated"):
         answer.json()
@@ -297,19 +379,14 @@ def test_an_address_can_be_mended_before_it_is_asked_for(session: TransferSessio
 
 
 def test_202_is_waited_out_and_then_the_file_comes(open_session: OpenSession) -> None:
-    stages: list[str] = []
-
-    class Listener(Meter):
-        def announce(self, stage: str) -> None:
-            stages.append(stage)
-
+    listener = Listener()
     building = status(202, {}, retry_after=1)
     started = time.monotonic()
     with LoopbackServer(in_turn(building, building, ServedFile(b"movie"))) as server:
-        answer = open_session(Listener()).get(server.url, stream=True)
+        answer = open_session(listener).get(server.url, stream=True)
         assert answer.content == b"movie"
     assert time.monotonic() - started >= 2.0
-    assert stages == ["waiting for Kitsu", "waiting for Kitsu"]
+    assert listener.stages == ["waiting for Kitsu", "waiting for Kitsu", "downloading"]
 
 
 def test_202_is_not_waited_for_longer_than_the_limit(open_session: OpenSession) -> None:
