@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 # Atomic: a write that timed out here may reach Redis later, when a stopped server goes on. By then
 # the state is another one, and the write does nothing.
 _REPLACE = """
 local current = redis.call('GET', KEYS[1])
-if (current or '') ~= ARGV[1] then return 0 end
+if (current and redis.sha1hex(current) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 redis.call('PUBLISH', KEYS[1], ARGV[2])
 return 1
@@ -30,4 +31,5 @@ def replace(
     Returns:
         Whether it was stored.
     """
-    return bool(redis.eval(_REPLACE, 1, key, seen or b"", value, seconds))
+    before = "" if seen is None else hashlib.sha1(seen, usedforsecurity=False).hexdigest()
+    return bool(redis.eval(_REPLACE, 1, key, before, value, seconds))
