@@ -18,7 +18,7 @@ demo: $(READY)  ## A real Kitsu, Redis and worker on this machine, and a movie t
 	$(BIN)/farm-tasks demo
 
 test: $(READY)  ## All tests, on real parts
-	$(BIN)/python -m pytest -m 'not alone' --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m 'not alone' --numprocesses 3 --dist loadfile
 	$(BIN)/python -m pytest -m alone
 
 check: $(READY)  ## What CI checks before the tests
