@@ -45,9 +45,9 @@ def ledger_key(submission_id: str) -> str:
     return f"farm-tasks:ledger:{submission_id}"
 
 
-def claim_key(entity_id: str) -> str:
+def maker_key(entity_id: str) -> str:
     """The submission that has made what has this id in Kitsu."""
-    return f"farm-tasks:claim:{entity_id}"
+    return f"farm-tasks:maker:{entity_id}"
 
 
 def lock_key(what: str) -> str:
