@@ -55,7 +55,7 @@ def record_seconds() -> int:
 
 def store_queued(
     record: dict[str, Any],
-    encoded: bytes,
+    encoded: str,
     seen: bytes | None = None,
     holder: str = "",
     token: str = "",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import time
 import uuid
 from typing import Any
+
+from redis.exceptions import RedisError
 
 from farm_tasks.errors import InvalidArgument, StillRunning
 from farm_tasks.states import (
@@ -61,7 +64,9 @@ def retry(submission_id: str) -> None:
                 deliver(again, token)
             except BaseException:
                 # Back to where `list --failed` finds it.
-                replace(redis, result_key(submission_id), encoded, seen, record_seconds())
+                with contextlib.suppress(RedisError):
+                    written = encoded.encode()
+                    replace(redis, result_key(submission_id), written, seen, record_seconds())
                 raise
             return
 
