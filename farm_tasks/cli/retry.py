@@ -78,6 +78,7 @@ def _failed(limit: int, group: str | None) -> list[Record]:
 
 def _line(record: Record, dry_run: bool) -> str:
     name = text.file_name(record.progress.file) or text.plain(record.function)
-    said = "would be queued again" if dry_run else "is queued again"
-    why = f" (was: {text.one_line(reason(record))})" if record.error is not None else ""
-    return f"{text.plain(record.id)} {said}: {name}{why}"
+    if not dry_run:
+        return f"{text.plain(record.id)} is queued again: {name}"
+    why = f": {text.one_line(reason(record))}" if record.error is not None else ""
+    return f"{text.plain(record.id)} would be queued again: {name}{why}"
