@@ -4,6 +4,7 @@ Addresses come from the environment (see :mod:`farm_tasks.settings`); everything
 with its reason. Names are Celery's own.
 """
 
+import socket
 import ssl
 
 from farm_tasks.settings import settings as _settings
@@ -54,9 +55,26 @@ redis_socket_connect_timeout = 5.0
 redis_socket_keepalive = True
 
 broker_transport_options = {
-    # Counted from receipt and renewed by nothing: longer than the longest transfer.
-    "visibility_timeout": 12 * 3600,
+    # Which messages are whose. Names of our own: a Redis that is shared with other Celery apps may
+    # hold tasks of theirs that nobody renews, and farm_tasks.worker.visibility would take them away.
+    "unacked_key": "farm_tasks.unacked",
+    "unacked_index_key": "farm_tasks.unacked_index",
+    "unacked_mutex_key": "farm_tasks.unacked_mutex",
+    # Held by the worker that gives back a dead one's messages, 100 at a time; should it die at
+    # that, the others need not wait for kombu's five minutes.
+    "unacked_mutex_expire": 30,
+    # farm_tasks.worker.visibility gives a dead worker's messages back after a minute. This is only
+    # the net below it: kombu counts by each host's own clock, and sweeps right after an outage of
+    # Redis, before the living had a chance to renew.
+    "visibility_timeout": 3600,
+    # A host that vanished is noticed in 45 s. The kernel's own defaults take more than two hours,
+    # in which an idle worker hears of no message. (Names as far as this platform has them.)
     "socket_keepalive": True,
+    "socket_keepalive_options": {
+        getattr(socket, _name): _value
+        for _name, _value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 5))
+        if hasattr(socket, _name)
+    },
     "priority_steps": list(range(10)),
     "queue_order_strategy": "priority",
 }
