@@ -36,6 +36,7 @@
         ├── TooManyRequests               429
         ├── StillProcessing               202
         ├── StillRunning                  a wait's timeout
+        ├── WorkerStopping                its message goes to another worker
         └── BrokerUnavailable
 
 Exit codes follow sysexits.h where it has one (75 is EX_TEMPFAIL), so that a farm can tell "try
@@ -231,6 +232,10 @@ class StillProcessing(TemporaryFailure):
 
 class StillRunning(TemporaryFailure):
     """The submission has not ended yet."""
+
+
+class WorkerStopping(TemporaryFailure):
+    """The worker was told to end; another one takes the transfer over."""
 
 
 class BrokerUnavailable(TemporaryFailure):

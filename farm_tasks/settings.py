@@ -47,6 +47,9 @@ class Settings(BaseSettings):
 
     max_retries: int = Field(10, ge=0, alias="FARM_TASKS_MAX_RETRIES")
 
+    grace_seconds: float = Field(60, ge=0, le=86400, alias="FARM_TASKS_GRACE_SECONDS")
+    """How long running transfers may go on after a worker is told to end."""
+
     kitsu_host: str | None = Field(
         None, validation_alias=AliasChoices("KITSU_HOST", "KITSU_SERVER", "kitsu_host")
     )

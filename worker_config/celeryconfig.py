@@ -55,8 +55,8 @@ redis_socket_connect_timeout = 5.0
 redis_socket_keepalive = True
 
 broker_transport_options = {
-    # Which messages are whose. Names of our own: a Redis that is shared with other Celery apps may
-    # hold tasks of theirs that nobody renews, and farm_tasks.worker.visibility would take them away.
+    # Which messages are whose. Names of our own: nobody renews the messages of another Celery app
+    # in the same Redis, and farm_tasks.worker.visibility would take them away from its workers.
     "unacked_key": "farm_tasks.unacked",
     "unacked_index_key": "farm_tasks.unacked_index",
     "unacked_mutex_key": "farm_tasks.unacked_mutex",
@@ -79,7 +79,8 @@ broker_transport_options = {
     "queue_order_strategy": "priority",
 }
 
-# SIGTERM: stop taking messages, let transfers end; systemd and Docker set the limit.
+# How a worker ends is farm_tasks.worker.shutdown's. FARM_TASKS_GRACE_SECONDS and ten seconds more
+# have to pass before systemd (TimeoutStopSec) or Docker (stop_grace_period) may kill it.
 worker_hijack_root_logger = True
 worker_redirect_stdouts = False
 worker_cancel_long_running_tasks_on_connection_loss = False

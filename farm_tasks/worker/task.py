@@ -17,12 +17,19 @@ from celery.utils.log import get_task_logger
 from redis.exceptions import RedisError
 
 from farm_tasks.cancelling import is_cancelled, wish_to_cancel
-from farm_tasks.errors import Cancelled, FarmTasksError, InvalidArgument, TemporaryFailure
+from farm_tasks.errors import (
+    Cancelled,
+    FarmTasksError,
+    InvalidArgument,
+    TemporaryFailure,
+    WorkerStopping,
+)
 from farm_tasks.paths import inside
 from farm_tasks.settings import settings
 from farm_tasks.states import REVOKED, SUCCESS, result_key
 from farm_tasks.transfer.progress import Meter
 from farm_tasks.worker.reporter import Reporter
+from farm_tasks.worker.shutdown import stopping
 
 FIRST_BACKOFF = 2.0
 """Seconds: the most that the first retry waits. Doubles with each further one."""
@@ -57,17 +64,23 @@ class TransferTask(Task):  # type: ignore[misc]
         Raises:
             Retry: a temporary failure, to be tried again by Celery.
             Ignore: it was cancelled; REVOKED is stored.
+            Reject: this worker ends; its message goes to another one.
             FarmTasksError: it failed for good.
         """
         self.request.files = []
         self.request.sources = []
         try:
             self._check_arguments(args, kwargs)
+            if stopping():
+                raise WorkerStopping
             self._look_before_starting()
             return self.run(*args, **kwargs)
         except Cancelled as cancelled:
             self._store_cancelled(cancelled)
             raise Ignore from cancelled
+        except WorkerStopping as ending:
+            logger.warning("%s goes to another worker: this one ends.", self.name)
+            raise Reject(str(ending), requeue=True) from ending
         except TemporaryFailure as failure:
             if not self._may_retry(failure):
                 raise

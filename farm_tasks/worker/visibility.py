@@ -131,9 +131,7 @@ class _Keeper:
         qos = self._channel.qos
         try:
             with Mutex(client, qos.unacked_mutex_key, qos.unacked_mutex_expire):
-                tags = client.zrevrangebyscore(
-                    qos.unacked_index_key, until, 0, start=0, num=BATCH
-                )
+                tags = client.zrevrangebyscore(qos.unacked_index_key, until, 0, start=0, num=BATCH)
                 for tag in tags:
                     qos.restore_by_tag(tag, client)
         except MutexHeld:

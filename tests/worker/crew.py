@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ class Crew:
         self.kitsu = kitsu
         self.folder = folder
         self.workers: list[Worker] = []
+        self._lock = threading.Lock()
         self._environment = {
             "FARM_TASKS_BROKER_URL": redis.url(0),
             "FARM_TASKS_RESULT_BACKEND": redis.url(1),
@@ -38,11 +41,22 @@ class Crew:
         self, pool: str = "prefork", concurrency: int = 1, app: str = IMPATIENT, **settings: str
     ) -> Worker:
         """Start a worker."""
-        folder = self.folder / f"worker{len(self.workers)}"
-        worker = Worker(folder, {**self._environment, **settings}, pool, concurrency, app)
-        self.workers.append(worker)
+        with self._lock:
+            folder = self.folder / f"worker{len(self.workers)}"
+            worker = Worker(folder, {**self._environment, **settings}, pool, concurrency, app)
+            self.workers.append(worker)
         worker.start()
         return worker
+
+    def join_all(
+        self, *pools: str, concurrency: int = 1, app: str = IMPATIENT, **settings: str
+    ) -> list[Worker]:
+        """Start a worker for each pool, at the same time."""
+        with ThreadPoolExecutor() as threads:
+            joining = [
+                threads.submit(self.join, pool, concurrency, app, **settings) for pool in pools
+            ]
+        return [one.result() for one in joining]
 
     def upload(self, size: int) -> Submission:
         """Submit an upload of ``size`` bytes."""

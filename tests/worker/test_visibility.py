@@ -28,8 +28,7 @@ def crew(tmp_path: Path) -> Iterator[Crew]:
 def test_a_transfer_longer_than_the_timeout_is_delivered_once_whatever_the_pool(
     crew: Crew,
 ) -> None:
-    for pool in ("prefork", "threads", "solo"):
-        crew.join(pool)
+    crew.join_all("prefork", "threads", "solo")
     transfers = [crew.upload(int(3 * TIMEOUT * MB) + i) for i in range(3)]
     wait_until(lambda: crew.kitsu.begun == 3, 10)
     begun = time.monotonic()
@@ -45,8 +44,7 @@ def test_a_transfer_longer_than_the_timeout_is_delivered_once_whatever_the_pool(
 def test_a_message_that_waits_for_its_time_longer_than_the_timeout_is_delivered_once(
     crew: Crew,
 ) -> None:
-    crew.join()
-    crew.join("threads")
+    crew.join_all("prefork", "threads")
     path = crew.folder / "later.ma"
     path.write_bytes(b"x")
     sent = time.monotonic()
@@ -63,7 +61,7 @@ def test_a_message_that_waits_for_its_time_longer_than_the_timeout_is_delivered_
 def test_what_a_killed_worker_had_goes_to_another_within_the_timeout_and_a_sweep(
     crew: Crew,
 ) -> None:
-    workers = [crew.join(), crew.join("threads")]
+    workers = crew.join_all("prefork", "threads")
     transfer = crew.upload(100 * MB)
     wait_until(lambda: crew.kitsu.begun == 1, 10)
     doomed, other = sorted(workers, key=lambda one: transfer.id not in one.log.read_text())
@@ -80,8 +78,7 @@ def test_what_a_killed_worker_had_goes_to_another_within_the_timeout_and_a_sweep
 
 
 def test_nothing_is_lost_when_redis_hangs_for_longer_than_the_timeout(crew: Crew) -> None:
-    crew.join("prefork")
-    crew.join("threads")
+    crew.join_all("prefork", "threads")
     transfers = [crew.upload(int(3 * TIMEOUT * MB) + i) for i in range(2)]
     wait_until(lambda: crew.kitsu.begun == 2, 10)
     crew.redis.hang()
