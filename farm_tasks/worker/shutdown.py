@@ -27,6 +27,7 @@ from typing import Any
 
 from celery import bootsteps, signals
 from celery.worker import state
+from celery.worker.request import Request
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -78,9 +79,9 @@ class Shutdown(bootsteps.StartStopStep):  # type: ignore[misc]
                 signal.signal(getattr(signal, name), self._on_signal)
 
     def close(self, worker: Any) -> None:
-        """Take no more messages, and put back those that no slot has begun with.
+        """Take no more messages, and put back those that wait for their time.
 
-        Called when the event loop has ended, before Celery forgets which messages have a slot.
+        Called when the event loop has ended. Celery would keep them until the last transfer has.
         """
         consumer = worker.consumer
         if consumer.task_consumer is None:
@@ -88,7 +89,7 @@ class Shutdown(bootsteps.StartStopStep):  # type: ignore[misc]
         try:
             consumer.task_consumer.cancel()
             if consumer.connection.transport.driver_type == "redis":
-                _put_back(consumer.task_consumer.channel)
+                _put_back(consumer)
         except (OperationalError, RedisError, OSError) as error:
             # They are in Redis all the same, and go to another worker after the timeout.
             logger.warning("Waiting messages cannot be put back now: %r", error)
@@ -133,16 +134,18 @@ class Shutdown(bootsteps.StartStopStep):  # type: ignore[misc]
                         os.kill(request.worker_pid, number)
 
 
-def _put_back(channel: Any) -> None:
+def _put_back(consumer: Any) -> None:
+    channel = consumer.task_consumer.channel
     # What Redis sends us this second would lie in the socket until the end. As nobody consumes it
     # any more, kombu puts it back. Its channel does the same on closing.
     if channel._in_poll:  # noqa: SLF001
         with contextlib.suppress(queue.Empty):
             channel._brpop_read()  # noqa: SLF001
-    begun = {request.message.delivery_tag for request in state.reserved_requests}
-    for tag in list(channel.qos._delivered):  # noqa: SLF001 (kombu lists them nowhere)
-        if tag not in begun:
-            channel.qos.reject(tag, requeue=True)
+    # As Celery's own `inspect scheduled` finds them.
+    for entry in [waiting.entry for waiting in consumer.timer.schedule.queue]:
+        if entry.args and isinstance(entry.args[0], Request):
+            entry.cancel()  # timers go on while the pool ends
+            channel.qos.reject(entry.args[0].message.delivery_tag, requeue=True)
 
 
 def _running() -> list[Any]:

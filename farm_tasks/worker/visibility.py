@@ -118,13 +118,15 @@ class _Keeper:
             self._sweep_at = time.monotonic() + (0.0 if more else SWEEP)
             return more
 
-    def _held(self) -> list[str]:
-        """The delivery tags of all messages that this worker has not acknowledged."""
+    def _held(self) -> set[str]:
+        """The delivery tags of all messages that this worker has and must still answer for."""
         task_consumer = self._consumer.task_consumer
         if task_consumer is None:
-            return []  # between two connections
-        # The consumer's thread may add one meanwhile. list() of an OrderedDict holds the GIL.
-        return list(task_consumer.channel.qos._delivered)  # noqa: SLF001 (kombu lists them nowhere)
+            return set()  # between two connections
+        qos = task_consumer.channel.qos
+        # Without what it has put back: that keeps its tag, so another worker may have it by now.
+        # Each of the two copies holds the GIL, as the consuming thread may change the original.
+        return set(qos._delivered) - set(qos._dirty)  # noqa: SLF001 (kombu lists them nowhere)
 
     def _sweep(self, client: Any, until: float) -> bool:
         """Give back what was last spoken for before ``until``, the oldest last."""
