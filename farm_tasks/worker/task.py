@@ -23,6 +23,7 @@ from farm_tasks.errors import (
     InvalidArgument,
     TemporaryFailure,
     WorkerCrashed,
+    WorkerStopping,
 )
 from farm_tasks.kitsu.operations.previews import remove_orphan
 from farm_tasks.paths import inside
@@ -35,6 +36,7 @@ from farm_tasks.worker.ledger import RedisLedger
 from farm_tasks.worker.patience import patiently
 from farm_tasks.worker.per_process import PerProcess
 from farm_tasks.worker.reporter import PATIENCE, Reporter
+from farm_tasks.worker.shutdown import stopping
 
 FIRST_BACKOFF = 2.0
 """Seconds: the most that the first retry waits. Doubles with each further one."""
@@ -68,6 +70,7 @@ class TransferTask(Task):  # type: ignore[misc]
             Retry: a temporary failure, to be tried again by Celery.
             Ignore: it was cancelled, and REVOKED is stored; it has ended already; or another
                 worker has it.
+            Reject: this worker ends; its message goes to another one.
             FarmTasksError: it failed for good.
         """
         request = self.request
@@ -76,6 +79,8 @@ class TransferTask(Task):  # type: ignore[misc]
         request.lease = request.ledger = None
         try:
             self._check_arguments(args, kwargs)
+            if stopping():
+                raise WorkerStopping
             self._own()
             self._look_before_starting()
             result = request.ledger.result()
@@ -90,6 +95,9 @@ class TransferTask(Task):  # type: ignore[misc]
         except LostOwnership as lost:
             logger.warning("%s goes on in another worker.", self.name)
             raise Ignore from lost
+        except WorkerStopping as ending:
+            logger.warning("%s goes to another worker: this one ends.", self.name)
+            raise Reject(str(ending), requeue=True) from ending
         except TemporaryFailure as failure:
             self._try_again(failure)
         except FarmTasksError as failure:
