@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +27,11 @@ def inside(path: str, roots: Sequence[Path], setting: str) -> str:
         InvalidArgument: the path is empty, relative or holds a null character.
         OutsideRoots: it leads elsewhere.
     """
+    return located(path, roots, setting)[1]
+
+
+def located(path: str, roots: Sequence[Path], setting: str) -> tuple[str, str]:
+    """As :func:`inside`, with the root that it is under, resolved as well: ``(root, path)``."""
     if not isinstance(path, str) or not path.strip():
         raise InvalidArgument("A path is empty: give the absolute path of a file.")
     if "\0" in path:
@@ -41,7 +47,19 @@ def inside(path: str, roots: Sequence[Path], setting: str) -> str:
         real_root = os.path.realpath(root)
         with contextlib.suppress(ValueError):  # another drive, on Windows
             if os.path.commonpath([resolved, real_root]) == real_root:
-                return resolved
+                return real_root, resolved
     raise OutsideRoots(
         f"{path} is not under {setting} ({os.pathsep.join(map(str, roots))}) of this worker."
     )
+
+
+def check_regular(path: str, found: os.stat_result) -> None:
+    """See that what was found at ``path`` has content to read.
+
+    Raises:
+        InvalidArgument: it is a folder, a device, a pipe or a socket.
+    """
+    if stat.S_ISDIR(found.st_mode):
+        raise InvalidArgument(f"{path} is a folder: give the path of a file.")
+    if not stat.S_ISREG(found.st_mode):
+        raise InvalidArgument(f"{path} is not a regular file.")
