@@ -8,7 +8,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from farm_tasks.errors import InvalidArgument, NotConfigured, OutsideRoots
+from farm_tasks.errors import FileUnreadable, InvalidArgument, NotConfigured, OutsideRoots
 
 
 def inside(path: str, roots: Sequence[Path], setting: str) -> str:
@@ -24,8 +24,9 @@ def inside(path: str, roots: Sequence[Path], setting: str) -> str:
 
     Raises:
         NotConfigured: there are no roots.
-        InvalidArgument: the path is empty, relative or holds a null character.
+        InvalidArgument: the path is empty, relative, holds a null character or half a surrogate.
         OutsideRoots: it leads elsewhere.
+        FileUnreadable: it changes while it is looked at.
     """
     return located(path, roots, setting)[1]
 
@@ -42,7 +43,12 @@ def located(path: str, roots: Sequence[Path], setting: str) -> tuple[str, str]:
         raise NotConfigured(
             f"This worker moves no files: set {setting} to the folders that it may use."
         )
-    resolved = os.path.realpath(path)
+    try:
+        resolved = os.path.realpath(path)
+    except OSError as error:  # a link that was replaced while it was read
+        raise FileUnreadable(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise InvalidArgument(f"{path!r} is no path on this system ({error}).") from None
     for root in roots:
         real_root = os.path.realpath(root)
         with contextlib.suppress(ValueError):  # another drive, on Windows
