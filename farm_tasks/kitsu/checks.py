@@ -74,6 +74,15 @@ def _look_at(path: str) -> tuple[str, os.stat_result]:
     return path, found
 
 
+def size_of(path: str) -> int:
+    """Bytes of a file to upload.
+
+    Raises:
+        As :func:`readable_file`, but for its size.
+    """
+    return _look_at(path)[1].st_size
+
+
 def preview_file_path(path: str | os.PathLike[str]) -> str:
     """As :func:`readable_file`, and with an extension that Kitsu takes for a preview.
 
