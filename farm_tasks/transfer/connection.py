@@ -139,6 +139,7 @@ class _ListeningConnection(HTTPConnection):
             raise NewConnectionError(
                 self, f"Failed to establish a new connection: {error}"
             ) from error
+        sys.audit("http.client.connect", self, self.host, self.port)
         # TLS takes the descriptor away from this socket before its handshake, which may last: what
         # is cut meanwhile is a second handle of the same connection.
         self._handle = sock.dup()
