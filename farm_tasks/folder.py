@@ -17,6 +17,7 @@ from typing import Self
 from farm_tasks.errors import OutsideRoots
 
 _BY_DESCRIPTOR = os.open in os.supports_dir_fd
+_CLOSED = -1  # a descriptor that no file has, so that nothing is looked up by path instead
 _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
 # O_PATH: a folder that may be searched need not be readable.
 _FOLDER: int = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0)
@@ -53,10 +54,10 @@ class Folder:
         self.close()
 
     def close(self) -> None:
-        """Let go of it."""
-        if self._descriptor is not None:
+        """Let go of it. What is tried in it afterwards fails."""
+        if self._descriptor is not None and self._descriptor != _CLOSED:
             os.close(self._descriptor)
-            self._descriptor = None
+            self._descriptor = _CLOSED
 
     def descend(self, name: str) -> Folder:
         """Open a folder in this one.
@@ -67,9 +68,11 @@ class Folder:
         """
         path = os.path.join(self.path, name)
         if self._descriptor is None:
-            if self._is_link(name):
+            mode = self.status(name).st_mode
+            if stat.S_ISLNK(mode):
                 raise _linked(path)
-            os.listdir(path)
+            if not stat.S_ISDIR(mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
             return Folder(path, None)
         try:
             descriptor = os.open(name, _FOLDER | _NO_LINK, dir_fd=self._descriptor)

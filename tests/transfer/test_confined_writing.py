@@ -21,6 +21,7 @@ from gazu.client import KitsuClient
 from farm_tasks.confinement import Confinement
 from farm_tasks.errors import FileUnreadable, OutsideRoots, TemporaryFailure
 from farm_tasks.kitsu import operations
+from farm_tasks.transfer import partial_file
 from farm_tasks.transfer.partial_file import PartialFile, tag_of
 from tests.servers import LoopbackServer, ServedFile
 from tests.support.swapping import exchange, swapping
@@ -71,6 +72,19 @@ def test_a_file_is_written_and_its_folders_are_made(confined: Confinement, root:
     write(root / "new" / "deep" / "shot.mov")
     assert (root / "new" / "deep" / "shot.mov").read_bytes() == b"movie"
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_where_a_descriptor_has_no_name_a_file_is_written_by_its_path(
+    confined: Confinement, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS."""
+    monkeypatch.setattr(partial_file, "name_of", lambda _, path: path)
+    target = root / "show" / "shot.mov"
+    with PartialFile(target) as partial:
+        assert partial.path == target.with_name(partial.name)
+    write(target)
+    assert target.read_bytes() == b"movie"
+    assert os.listdir(root / "show") == ["shot.mov"]
 
 
 def test_a_target_outside_is_refused_though_nobody_has_asked_before(
