@@ -11,7 +11,7 @@ from gazu.client import KitsuClient
 from farm_tasks.entity import Entity, entity_id
 from farm_tasks.errors import InvalidArgument
 from farm_tasks.kitsu.calls import upload
-from farm_tasks.kitsu.checks import attachment_paths, preview_file_path
+from farm_tasks.kitsu.checks import attachment_paths, preview_file_path, size_of
 from farm_tasks.kitsu.ledger import Ledger, Memory, Part, note_failed, once
 from farm_tasks.kitsu.operations.comments import add_comment, like_comments, missing
 from farm_tasks.kitsu.operations.half_done import remembering
@@ -151,7 +151,7 @@ def _checked(comment: dict[str, Any], task: Entity | None) -> dict[str, Any]:
 
 
 def _bytes_of(comment: dict[str, Any]) -> int:
-    return sum(map(os.path.getsize, comment["attachment_files"] + comment["preview_files"]))
+    return sum(map(size_of, comment["attachment_files"] + comment["preview_files"]))
 
 
 def _is_whole(answer: dict[str, Any], comment: dict[str, Any]) -> bool:
