@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import random
 import threading
@@ -16,6 +15,7 @@ from celery.exceptions import Ignore, Reject
 from celery.utils.log import get_task_logger
 from redis.exceptions import RedisError
 
+from farm_tasks import arguments
 from farm_tasks.cancelling import is_cancelled, wish_to_cancel
 from farm_tasks.errors import Cancelled, FarmTasksError, InvalidArgument, TemporaryFailure
 from farm_tasks.paths import inside
@@ -62,7 +62,7 @@ class TransferTask(Task):  # type: ignore[misc]
         self.request.files = []
         self.request.sources = []
         try:
-            self._check_arguments(args, kwargs)
+            arguments.check(self.run, args, kwargs)
             self._look_before_starting()
             return self.run(*args, **kwargs)
         except Cancelled as cancelled:
@@ -122,12 +122,6 @@ class TransferTask(Task):  # type: ignore[misc]
         )
         with self._reporter().reporting(self, meter):
             return operation(*arguments, progress_callback=meter, **options)
-
-    def _check_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        try:
-            inspect.signature(self.run).bind(*args, **kwargs)
-        except TypeError as error:
-            raise InvalidArgument(f"{self.name}: {error}.") from None
 
     def _try_again(self, failure: TemporaryFailure) -> NoReturn:
         """Give the message back to the broker, for later.
