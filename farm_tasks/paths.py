@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from farm_tasks.errors import InvalidArgument, NotConfigured, OutsideRoots
+from farm_tasks.errors import FileUnreadable, InvalidArgument, NotConfigured, OutsideRoots
 
 
 def inside(path: str, roots: Sequence[Path], setting: str) -> str:
@@ -25,6 +25,7 @@ def inside(path: str, roots: Sequence[Path], setting: str) -> str:
         NotConfigured: there are no roots.
         InvalidArgument: the path is empty, relative or holds a null character.
         OutsideRoots: it leads elsewhere.
+        FileUnreadable: it leads through a link that may not be read.
     """
     if not isinstance(path, str) or not path.strip():
         raise InvalidArgument("A path is empty: give the absolute path of a file.")
@@ -36,7 +37,10 @@ def inside(path: str, roots: Sequence[Path], setting: str) -> str:
         raise NotConfigured(
             f"This worker moves no files: set {setting} to the folders that it may use."
         )
-    resolved = os.path.realpath(path)
+    try:
+        resolved = os.path.realpath(path)
+    except OSError as error:  # a link that may not be read, such as those in /proc
+        raise FileUnreadable(f"{path} cannot be resolved: {error.strerror}.") from error
     for root in roots:
         real_root = os.path.realpath(root)
         with contextlib.suppress(ValueError):  # another drive, on Windows

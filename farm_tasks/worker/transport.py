@@ -28,9 +28,7 @@ logger = logging.getLogger(__name__)
 def install() -> None:
     """Have every connection of this process to Redis use this road."""
     here = f"{__name__}:Transport"
-    TRANSPORT_ALIASES.update(
-        redis=here, rediss=here, sentinel=f"{__name__}:SentinelTransport"
-    )
+    TRANSPORT_ALIASES.update(redis=here, rediss=here, sentinel=f"{__name__}:SentinelTransport")
 
 
 class _Gate:
@@ -49,7 +47,10 @@ class _Gate:
             self.last_tag, message = checked(data, queue)
         except Unacceptable as reason:
             logger.error(
-                "A message of %d bytes in %s was dropped: %s.", len(data), plain(queue), plain(reason)
+                "A message of %d bytes in %s was dropped: %s.",
+                len(data),
+                plain(queue),
+                plain(reason),
             )
             return None
         return key, message
