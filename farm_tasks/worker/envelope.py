@@ -1,9 +1,9 @@
 """A message as it lies in Redis: what is taken, and what is not.
 
-Celery trusts its messages: a header of another type than it expects ends the worker, a field of the
-message says which queue it goes back to, and a link in it may name any task, in any queue that the
-worker's own account reaches. So a message is checked before Celery sees it, and what is passed on is
-made of what was checked.
+Celery trusts its messages: a header of another type than it expects ends the worker, a field says
+which queue the message goes back to, and a link in it may name any task, in any queue that the
+worker's own account reaches. So a message is checked before Celery sees it, and what is passed on
+is made of what was checked.
 """
 
 from __future__ import annotations

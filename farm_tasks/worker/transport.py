@@ -70,7 +70,7 @@ class _QoS(kombu_redis.QoS):  # type: ignore[misc]
         try:
             super().restore_by_tag(tag, client, leftmost)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            logger.error(  # noqa: TRY400 (its traceback would tell nothing)
+            logger.error(
                 "An unacknowledged message was dropped: it cannot be read (%s).",
                 type(error).__name__,
             )
@@ -118,7 +118,7 @@ class _Gated:
         except (Empty, MemoryError, *self.connection_errors):
             raise
         except Exception as error:
-            logger.error("A broadcast was dropped: it cannot be read (%s).", type(error).__name__)  # noqa: TRY400
+            logger.error("A broadcast was dropped: it cannot be read (%s).", type(error).__name__)
             return True
 
 
