@@ -1,8 +1,8 @@
 """The login that the threads of a process share, and that one of them renews for all.
 
 When a token ends in the middle of a batch, every slot hears of it at once. gazu would refresh it as
-often as that, and what was refreshed first may be refused by then; or log in as often as that, which
-locks the account.
+often as that, and what was refreshed first may be refused by then; or log in as often as that,
+which locks the account.
 """
 
 from __future__ import annotations

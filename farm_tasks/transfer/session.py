@@ -157,7 +157,7 @@ class TransferSession(requests.Session):
     def merge_environment_settings(
         self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> Any:
-        """requests' own, but a CA that this session was given counts more than the environment's.
+        """Let a CA that this session was given count more than the environment's.
 
         requests lets ``REQUESTS_CA_BUNDLE`` win over ``Session.verify`` (its issue 3829).
         """
