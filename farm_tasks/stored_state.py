@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
-from farm_tasks.states import claim_key, result_key
+from kombu.utils.json import dumps
+
+from farm_tasks.states import KEY_FIELD, claim_key, result_key
 
 KEEP_CLAIM = """
 local function keep_claim(claim, seconds)
@@ -51,6 +54,22 @@ def replace(
     name = key.decode() if isinstance(key, bytes) else key
     claim = claim_key(name.removeprefix(result_key("")))
     return bool(redis.eval(_REPLACE, 2, key, claim, digest(seen), value, seconds))
+
+
+def is_of_another_run(stored: Mapping[str, Any], arguments: Any) -> bool:
+    """Whether a message is not the one that its submission's record was stored for.
+
+    A submission that was cancelled in the queue, and submitted again with its key and other
+    arguments, has its first message there still.
+
+    Args:
+        stored: The record, decoded.
+        arguments: The message's keyword arguments.
+    """
+    if stored.get(KEY_FIELD) is None:
+        return False
+    # As text: a NaN is not equal to itself.
+    return bool(dumps(stored.get("kwargs"), sort_keys=True) != dumps(arguments, sort_keys=True))
 
 
 def digest(seen: bytes | None) -> str:

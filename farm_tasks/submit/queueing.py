@@ -90,16 +90,14 @@ def store_queued(
 
 def send_message(record: dict[str, Any]) -> None:
     """Send a record's message: its function, its arguments, its id, into its queue."""
-    options: dict[str, Any] = {}
-    if record.get("queue"):
-        options["queue"] = record["queue"]
-    if record.get(KEY_FIELD):
-        # A stamp: Celery carries it through retries, into each state that a worker stores.
-        options |= {"stamped_headers": [KEY_FIELD], KEY_FIELD: record[KEY_FIELD]}
+    key = record.get(KEY_FIELD)
+    options = {"queue": record["queue"]} if record.get("queue") else {}
     sender().send_task(
         record["name"],
         args=record.get("args"),
         kwargs=record["kwargs"],
         task_id=record["task_id"],
+        # Celery carries it through retries, and a worker's backend into each state that it stores.
+        headers={KEY_FIELD: key} if key else None,
         **options,
     )

@@ -52,6 +52,7 @@ import json, os, sys
 from farm_tasks import submit
 from farm_tasks.submit import claim
 upload, store_queued = submit.upload_working_file, claim.store_queued
+claim.PATIENCE = 60  # a loaded machine is no dead submitter
 count = int(sys.argv[1])
 seen, looked = os.pipe()
 end, start = os.pipe()

@@ -233,6 +233,25 @@ def test_what_was_cancelled_in_the_queue_runs_after_a_retry_once(
     assert [one.wait(30) for one in busy] == [{"id": SOME_ID}] * 2
 
 
+def test_a_message_of_an_earlier_run_with_other_arguments_is_not_run(
+    worker: Settings, failing_kitsu: FailingKitsu, folder: Path
+) -> None:
+    """Cancelled in the queue and submitted anew with its key: the first message is still there."""
+    failing_kitsu.hold = threading.Event()
+    busy = [upload(noise(folder / f"busy{n}.blend", 20_000_000)) for n in range(2)]
+    for one in busy:
+        wait_until(lambda one=one: one.progress().bytes_read > 0, 20)
+    submission = upload(folder / "wrong.blend", key="anew")
+    submission.cancel()
+    path = noise(folder / "right.blend", 10)
+    assert upload(path, key="anew") == submission
+    failing_kitsu.hold.set()
+    assert submission.wait(30) == {"id": SOME_ID}
+    assert submission.record().arguments["file_path"] == str(path)
+    assert [one.wait(30) for one in busy] == [{"id": SOME_ID}] * 2
+    assert len(failing_kitsu.posts) == 3
+
+
 @pytest.mark.parametrize("way", ["submission", "celery"])
 def test_what_was_cancelled_while_it_ran_runs_after_a_retry(
     way: str, worker: Settings, failing_kitsu: FailingKitsu, folder: Path
