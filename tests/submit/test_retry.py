@@ -21,6 +21,7 @@ from farm_tasks.errors import (
     InvalidArgument,
     Rejected,
     StillRunning,
+    TooLarge,
     UnknownSubmission,
 )
 from farm_tasks.states import (
@@ -200,6 +201,29 @@ def test_after_the_cause_is_mended_a_retry_ends_well(
     record = submission.record()
     assert (record.progress.bytes_read, record.arguments["file_path"]) == (1000, str(path))
     assert len(failing_kitsu.posts) == 1
+
+
+@pytest.mark.parametrize("way", ["retry", "key"])
+def test_a_publish_goes_on_after_its_comment(
+    way: str, worker: Settings, failing_kitsu: FailingKitsu, folder: Path
+) -> None:
+    failing_kitsu.answers = [(201, {}), (201, {}), (413, {})]
+    path = str(noise(folder / f"{way}.mp4", 1000))
+
+    def publish() -> Submission:
+        return submit.publish_preview(SOME_ID, SOME_ID, preview_file_path=path, key=way)
+
+    submission = publish()
+    with pytest.raises(TooLarge):
+        submission.wait(30)
+    if way == "retry":
+        submission.retry()
+    else:
+        assert publish() == submission
+    comment, preview = submission.wait(30)
+    assert (comment["id"], preview["id"]) == (SOME_ID, SOME_ID)
+    posted = [one.rpartition("/")[2] for one in failing_kitsu.posts]
+    assert (posted.count("comment"), posted.count("add-preview")) == (1, 2)
 
 
 def test_what_was_sent_by_its_name_and_positions_is_retried_too(
