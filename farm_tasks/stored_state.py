@@ -8,29 +8,32 @@ from typing import Any
 
 from kombu.utils.json import dumps
 
-from farm_tasks.states import KEY_FIELD, claim_key, result_key
+from farm_tasks.states import KEY_FIELD, claim_key, ledger_key, result_key
 
-KEEP_CLAIM = """
-local function keep_claim(claim, seconds)
+KEEP_COMPANY = """
+local function keep_company(claim, ledger, seconds)
   local held = redis.call('HGET', claim, 'key')
   if held then
     redis.call('EXPIRE', claim, seconds)
     redis.call('EXPIRE', held, seconds)
   end
+  if redis.call('TTL', ledger) < tonumber(seconds) then
+    redis.call('EXPIRE', ledger, seconds)
+  end
 end
 """
-"""For scripts that store a record. A submission's key is kept as long as its record: were it
-forgotten first, the same work could be done twice.
+"""For scripts that store a record. A submission's key, and the ledger of what it has done, are kept
+as long as its record at least: were they forgotten first, the same work could be done twice.
 """
 
 # Atomic: a write that timed out here may reach Redis later, when a stopped server goes on. By then
 # the state is another one, and the write does nothing.
 _REPLACE = f"""
-{KEEP_CLAIM}
+{KEEP_COMPANY}
 local current = redis.call('GET', KEYS[1])
 if (current and redis.sha1hex(current) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-keep_claim(KEYS[2], ARGV[3])
+keep_company(KEYS[2], KEYS[3], ARGV[3])
 redis.call('PUBLISH', KEYS[1], ARGV[2])
 return 1
 """
@@ -52,8 +55,9 @@ def replace(
         Whether it was stored.
     """
     name = key.decode() if isinstance(key, bytes) else key
-    claim = claim_key(name.removeprefix(result_key("")))
-    return bool(redis.eval(_REPLACE, 2, key, claim, digest(seen), value, seconds))
+    submission_id = name.removeprefix(result_key(""))
+    keys = key, claim_key(submission_id), ledger_key(submission_id)
+    return bool(redis.eval(_REPLACE, len(keys), *keys, digest(seen), value, seconds))
 
 
 def is_of_another_run(stored: Mapping[str, Any], arguments: Any) -> bool:
