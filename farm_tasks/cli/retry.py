@@ -43,16 +43,16 @@ def retry(
     """
     if (bool(submission_ids), failed, bool(group)).count(True) != 1:
         raise click.UsageError("Give the ids of submissions, --failed or --group.")
-    from farm_tasks.submit.submission import Submission  # noqa: PLC0415 (Celery is not for --help)
+    from farm_tasks.submit.record import read  # noqa: PLC0415 (Celery is not for --help)
+    from farm_tasks.submit.submission import Submission  # noqa: PLC0415
 
     ids = submission_ids or [one.id for one in _failed(limit, group)]
     codes = []
     for submission_id in ids:
         try:
-            submission = Submission.load(submission_id)
-            record = submission.record()
+            record = read(submission_id)
             if not dry_run:
-                submission.retry()
+                Submission(submission_id).retry()
         except BrokerUnavailable:
             raise
         except FarmTasksError as error:

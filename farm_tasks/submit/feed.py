@@ -14,7 +14,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from farm_tasks.errors import BrokerUnavailable, UnknownSubmission
-from farm_tasks.states import result_key
+from farm_tasks.states import QUEUED, result_key
 from farm_tasks.submit.connection import redis_client
 from farm_tasks.submit.record import Record, decode, read_many
 
@@ -62,7 +62,11 @@ def _is_news(record: Record, before: Record) -> bool:
     if record == before or before.is_final:
         return False
     now, then = record.progress, before.progress
-    return record.is_final or (now.attempt, now.bytes_read) >= (then.attempt, then.bytes_read)
+    if record.is_final:
+        return True
+    if record.state == QUEUED or now.attempt < then.attempt:
+        return now.updated > then.updated  # after a retry by hand the attempts begin anew
+    return (now.attempt, now.bytes_read) >= (then.attempt, then.bytes_read)
 
 
 class _Subscription:

@@ -148,7 +148,8 @@ def unknown(submission_id: str) -> UnknownSubmission:
 
 def _moment(date_done: Any) -> float | None:
     """Celery's date, which is UTC where it does not say."""
-    if not isinstance(date_done, str):
+    try:
+        moment = datetime.fromisoformat(date_done)
+    except (TypeError, ValueError):
         return None
-    moment = datetime.fromisoformat(date_done)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

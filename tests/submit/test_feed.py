@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from farm_tasks.states import FAILURE, PROGRESS, SUCCESS, result_key
+from farm_tasks.states import FAILURE, PROGRESS, QUEUED, SUCCESS, result_key
 from farm_tasks.submit import feed, record
 from farm_tasks.submit.connection import redis_client
 from farm_tasks.transfer.progress import Progress
@@ -34,9 +34,10 @@ def connected(redis: RedisServer) -> Iterator[None]:
         yield
 
 
-def state(status: str, bytes_read: int, attempt: int = 1) -> str:
-    figures = Progress(bytes_read=bytes_read, total=3, attempt=attempt).to_dict()
-    meta = {"status": status, "result": figures if status == PROGRESS else None}
+def state(status: str, bytes_read: int, attempt: int = 1, updated: float = 0.0) -> str:
+    progress = Progress(bytes_read=bytes_read, total=3, attempt=attempt, updated=updated)
+    figures = progress.to_dict()
+    meta = {"status": status, "result": figures if status in {QUEUED, PROGRESS} else None}
     return json.dumps({**meta, "progress": figures, "task_id": ONE, "children": []})
 
 
@@ -73,6 +74,26 @@ def test_a_new_attempt_begins_at_the_beginning(monkeypatch: pytest.MonkeyPatch) 
         elif len(seen) == 2:
             write(state(FAILURE, 1, attempt=2))
     assert seen == [(1, 2), (2, 0), (2, 1)]
+
+
+@pytest.mark.parametrize("is_missed", [False, True])
+def test_a_retry_by_hand_begins_at_the_beginning(is_missed: bool) -> None:
+    """Who watches what waits to be retried sees it begin anew, and nothing that is older."""
+    write(state(PROGRESS, 2, attempt=3, updated=5))
+    seen = []
+    for one in feed.follow([ONE], 10):
+        seen.append((one.state, one.progress.attempt, one.progress.bytes_read))
+        if len(seen) == 1:
+            write(state(QUEUED, 0, updated=6))
+            if is_missed:
+                write(state(PROGRESS, 1, updated=7))
+        elif one.state == QUEUED:
+            write(state(QUEUED, 0, updated=4))
+            write(state(PROGRESS, 1, updated=7))
+        elif one.progress.bytes_read == 1:
+            write(state(SUCCESS, 3))
+    begun = [] if is_missed else [(QUEUED, 1, 0)]
+    assert seen == [(PROGRESS, 3, 2), *begun, (PROGRESS, 1, 1), (SUCCESS, 1, 3)]
 
 
 def test_following_nothing_ends_at_once() -> None:

@@ -257,6 +257,25 @@ def test_what_was_cancelled_in_the_queue_runs_after_a_retry_once(
     assert [one.wait(30) for one in busy] == [{"id": SOME_ID}] * 2
 
 
+def test_what_celery_revokes_in_the_queue_never_starts_until_it_is_retried(
+    worker: Settings, failing_kitsu: FailingKitsu, folder: Path
+) -> None:
+    failing_kitsu.hold = threading.Event()
+    busy = [upload(noise(folder / f"busy{n}.blend", 20_000_000)) for n in range(2)]
+    for one in busy:
+        wait_until(lambda one=one: one.progress().bytes_read > 0, 20)
+    submission = upload(noise(folder / "revoked.blend", 10))
+    sender().control.revoke(submission.id)
+    wait_until(lambda: submission.state == REVOKED, 20)
+    failing_kitsu.hold.set()
+    behind = upload(noise(folder / "behind.blend", 10))
+    assert [one.wait(30) for one in (*busy, behind)] == [{"id": SOME_ID}] * 3
+    assert (submission.state, len(failing_kitsu.posts)) == (REVOKED, 3)
+    submission.retry()
+    assert submission.wait(30) == {"id": SOME_ID}
+    assert len(failing_kitsu.posts) == 4
+
+
 def test_a_message_of_an_earlier_run_with_other_arguments_is_not_run(
     worker: Settings, failing_kitsu: FailingKitsu, folder: Path
 ) -> None:
