@@ -120,3 +120,18 @@ def test_a_download_that_is_stopped_leaves_no_partial_file(crew: Crew) -> None:
     assert ended(worker, 10) == 0
     assert list(folder.iterdir()) == []
     assert crew.queued() == 1
+
+
+def test_a_revoke_with_terminate_still_ends_a_transfer_at_once(crew: Crew) -> None:
+    """Flower's button. It is the same signal, to one process of the pool and from its worker."""
+    crew.join("prefork", app="farm_tasks")
+    transfer = crew.upload(100 * MB)
+    wait_until(lambda: crew.kitsu.moved(0) > MB / 2, 10)
+    told = time.monotonic()
+    sender().control.revoke(transfer.id, terminate=True)
+    wait_until(lambda: transfer.state == "REVOKED", 5)
+    crew.kitsu.serve(0)
+    crew.upload(1).wait(10)
+    assert time.monotonic() - told < 5
+    assert crew.kitsu.ended == 1
+    wait_until(lambda: not crew.held() and not crew.queued(), 5)
