@@ -6,6 +6,8 @@ from celery import Celery
 
 from farm_tasks.worker import logs as _logs  # noqa: F401 (connects itself to Celery's signals)
 from farm_tasks.worker import transport
+from farm_tasks.worker.shutdown import Shutdown
+from farm_tasks.worker.visibility import Visibility
 
 transport.install()
 app = Celery("farm_tasks", include=["farm_tasks.worker.tasks"])
@@ -14,3 +16,5 @@ app.loader.override_backends = {
     "redis": "farm_tasks.worker.backend:TransferBackend",
     "rediss": "farm_tasks.worker.backend:TransferBackend",
 }
+app.steps["worker"].add(Shutdown)
+app.steps["consumer"].add(Visibility)

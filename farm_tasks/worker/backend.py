@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from celery.backends.redis import RedisBackend
+from celery.worker.state import revoked
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from farm_tasks.cancelling import wish_to_cancel
-from farm_tasks.states import FINAL_STATES, PROGRESS, QUEUED, REVOKED, SUCCESS, result_key
+from farm_tasks.states import FINAL_STATES, PROGRESS, QUEUED, REVOKED, STARTED, SUCCESS, result_key
 from farm_tasks.stored_state import replace
 
 _FOREVER = 365 * 86400
@@ -50,10 +51,13 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
         """Store the end of a task that was revoked.
 
         Without a request it is a wish, broadcast by Flower or ``celery control revoke``: stored as
-        Celery does, it would read as done while the bytes still move.
+        Celery does, it would read as done while the bytes still move. It does all that Celery's own
+        memory of the revoked does, and can be taken back: a worker would discard the message of a
+        retry for hours.
         """
         if request is None:
             wish_to_cancel(self.client, task_id)
+            revoked.discard(task_id)
         else:
             super().mark_as_revoked(task_id, reason, request, store_result, state)
 
@@ -91,5 +95,7 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
                 before = self.decode(seen)["status"]
                 if before == SUCCESS or (before in FINAL_STATES and state not in FINAL_STATES):
                     return
+                if state == STARTED and before == PROGRESS:
+                    return  # a message that came twice: its submission is under way
             if replace(self.client, key, seen, value, int(self.expires or _FOREVER)):
                 return

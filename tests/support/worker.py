@@ -29,6 +29,7 @@ class Worker:
         environment: Mapping[str, str],
         pool: str = "prefork",
         concurrency: int = 2,
+        app: str = "farm_tasks",
         alone: bool = True,
         log_level: str = "INFO",
         ready_when: str = " ready.",
@@ -38,7 +39,7 @@ class Worker:
         self.log = folder / "worker.log"
         self.name = f"test-{os.getpid()}-{folder.name}@localhost"
         self._command = [
-            sys.executable, "-m", "celery", "-A", "farm_tasks", "worker", "--pool", pool,
+            sys.executable, "-m", "celery", "-A", app, "worker", "--pool", pool,
             "--concurrency", str(concurrency), "--loglevel", log_level, "--hostname", self.name,
             *(["--without-mingle", "--without-gossip"] if alone else []),
         ]  # fmt: skip
@@ -89,11 +90,12 @@ def running_worker(
     environment: Mapping[str, str],
     pool: str = "prefork",
     concurrency: int = 2,
+    app: str = "farm_tasks",
     alone: bool = True,
     log_level: str = "INFO",
     ready_when: str = " ready.",
 ) -> Iterator[Worker]:
-    worker = Worker(folder, environment, pool, concurrency, alone, log_level, ready_when)
+    worker = Worker(folder, environment, pool, concurrency, app, alone, log_level, ready_when)
     try:
         worker.start()
         yield worker
