@@ -90,12 +90,10 @@ _Soon = Annotated[str, Field(max_length=64), AfterValidator(_soon)]
 _Moment = Annotated[
     str, Field(max_length=64), AfterValidator(lambda text: _moment(text).isoformat())
 ]
-_STRICT = ConfigDict(strict=True, extra="ignore")
-_NOTHING_ELSE = ConfigDict(strict=True, extra="forbid")
 
 
 class _Headers(BaseModel):
-    model_config = _STRICT
+    model_config = ConfigDict(strict=True, extra="ignore")
 
     task: _TaskName
     id: _Id
@@ -116,13 +114,13 @@ class _Headers(BaseModel):
 
 
 class _DeliveryInfo(BaseModel):
-    model_config = _STRICT
+    model_config = ConfigDict(strict=True, extra="ignore")
 
     redelivered: bool = False
 
 
 class _Properties(BaseModel):
-    model_config = _STRICT
+    model_config = ConfigDict(strict=True, extra="ignore")
 
     correlation_id: _Id | None = None
     reply_to: _Id | None = None
@@ -133,7 +131,7 @@ class _Properties(BaseModel):
 
 
 class _Envelope(BaseModel):
-    model_config = _STRICT
+    model_config = ConfigDict(strict=True, extra="ignore")
 
     body: str
     content_type: Literal["application/json"] = Field(alias="content-type")
@@ -143,7 +141,7 @@ class _Envelope(BaseModel):
 
 
 class _LinkOptions(BaseModel):
-    model_config = _NOTHING_ELSE
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     task_id: _Id | None = None
     root_id: _Id | None = None
@@ -159,11 +157,11 @@ class _LinkOptions(BaseModel):
 class _Link(BaseModel):
     """What runs after a task that has succeeded: one of our own, in a queue of ours."""
 
-    model_config = _NOTHING_ELSE
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     task: _OurTask
     args: list[JsonValue] = []
-    kwargs: dict[str, JsonValue] = {}
+    keywords: dict[str, JsonValue] = Field({}, alias="kwargs")
     options: _LinkOptions
     subtask_type: None = None
     chord_size: None = None
@@ -173,7 +171,7 @@ class _Link(BaseModel):
 class _Embedded(BaseModel):
     """What a body says of what comes after its task. Errors lead to nothing of ours."""
 
-    model_config = _NOTHING_ELSE
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     callbacks: list[_Link] | None = Field(None, max_length=16)
     chain: list[_Link] | None = Field(None, max_length=64)
@@ -182,10 +180,10 @@ class _Embedded(BaseModel):
 
 
 class _Body(BaseModel):
-    model_config = _NOTHING_ELSE
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     args: list[Any]
-    kwargs: dict[str, Any]
+    keywords: dict[str, Any] = Field(alias="kwargs")
     embed: _Embedded
 
 
