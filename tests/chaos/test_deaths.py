@@ -1,0 +1,88 @@
+"""Workers and Redis die while a publish is in every phase at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.chaos.census import Publish
+from tests.chaos.crew import is_alive, kill_slots, kill_whole, terminate
+from tests.chaos.phases import ON_THE_ROAD, Fault, Phase
+from tests.chaos.stage import Stage
+from tests.support.waiting import wait_until
+from tests.support.worker import Worker
+
+pytestmark = pytest.mark.chaos
+
+RECOVERY = 240.0
+"""Seconds in which all is done after the worst: two leases, and the retries' waits."""
+
+GRACE = 2.0
+
+
+def fill_every_phase(stage: Stage, is_waiting: bool = True) -> list[Publish]:
+    """One publish held in each phase that the road sees, one at its acknowledgement, one queued."""
+    held = [stage.publish(stage.plan(phase)) for phase in ON_THE_ROAD]
+    acknowledged = stage.publish(stage.plan(Phase.ANSWER_LOST))
+    for one in [*held, acknowledged]:
+        wait_until(one.plan.reached.is_set, 30)
+    queued = stage.publish(stage.plan(Phase.QUEUED, Fault.NONE))
+    stage.hold_acknowledgement(acknowledged)
+    assert queued.submission.state == "QUEUED"
+    time.sleep(stage.chance.uniform(0.0, 0.3))
+    return [*held, acknowledged, queued]
+
+
+def die(stage: Stage, worker: Worker) -> None:
+    """kill -9 of the worker and all its processes; another one takes over."""
+    kill_whole(worker)
+    stage.release()
+    stage.crew.hire()
+
+
+def lose_the_slots(stage: Stage, worker: Worker) -> None:
+    """kill -9 of every pool process; the worker makes new ones."""
+    kill_slots(worker)
+    stage.release()
+
+
+def end_gracefully(stage: Stage, worker: Worker) -> None:
+    """SIGTERM with less grace than the transfers need; another worker takes over."""
+    terminate(worker)
+    stage.broker_road.release()
+    wait_until(lambda: not is_alive(worker), GRACE + 20)
+    stage.release()
+    stage.crew.hire()
+
+
+def restart_redis(stage: Stage, worker: Worker) -> None:
+    """kill -9 of Redis, which keeps an append-only file."""
+    stage.redis.kill()
+    stage.release()
+    stage.redis.start()
+
+
+def lose_redis_for_a_minute(stage: Stage, worker: Worker) -> None:
+    """Redis is away for 60 s. Half of what waits goes on meanwhile, half afterwards."""
+    stage.redis.kill()
+    stage.broker_road.release()
+    for publish in stage.chance.sample(stage.publishes, len(stage.publishes) // 2):
+        publish.plan.go.set()
+    time.sleep(60)
+    stage.redis.start()
+    stage.release()
+
+
+@pytest.mark.parametrize(
+    "strike", [die, lose_the_slots, end_gracefully, restart_redis, lose_redis_for_a_minute]
+)
+def test_each_publish_is_in_kitsu_once(
+    strike: Callable[[Stage, Worker], None], stage: Stage
+) -> None:
+    worker = stage.crew.hire(FARM_TASKS_GRACE_SECONDS=str(GRACE))
+    publishes = fill_every_phase(stage)
+    strike(stage, worker)
+    stage.wait(publishes, RECOVERY)
+    stage.assert_each_is_there_once(publishes)
