@@ -25,16 +25,21 @@
     │   ├── ServerError                   500
     │   ├── BadResponse
     │   ├── BrokenMovie
-    │   ├── HalfDone                      a publish stopped between two steps
+    │   ├── HalfDone                      stopped between two steps, and nobody remembers them
+    │   ├── WorkerCrashed                 it ended the process that ran it, time and again
     │   └── Cancelled
     └── TemporaryFailure         exit 75  worth another try: ``retryable`` is true
         ├── ConnectionLost
         │   └── Unreachable               nothing was sent yet
         ├── Stalled
         ├── ContentChanged
-        ├── ServerUnavailable             502, 503, 504
+        ├── ServerUnavailable             502, 503
+        │   └── GatewayTimeout            504
         ├── TooManyRequests               429
         ├── StillProcessing               202
+        ├── Unsettled                     it may have happened; looked up before it is tried again
+        ├── Incomplete                    Kitsu stored less than was sent
+        ├── Busy                          someone else is at the same thing
         ├── StillRunning                  a wait's timeout
         └── BrokerUnavailable
 
@@ -161,6 +166,10 @@ class HalfDone(PermanentFailure):
     """Some of the steps were done, and repeating them would do them twice."""
 
 
+class WorkerCrashed(PermanentFailure):
+    """The process that ran it died, time and again."""
+
+
 class Cancelled(PermanentFailure):
     """The submission was cancelled."""
 
@@ -180,8 +189,9 @@ class TemporaryFailure(FarmTasksError):
     """It failed, and may work when tried again.
 
     Attributes:
-        nothing_happened: True where the request that failed certainly had no effect. An operation
-            of several requests turns it into :class:`HalfDone` after the first one.
+        nothing_happened: True where the request that failed certainly had no effect.
+        server_may_go_on: True where the server, or the one behind it, was only too slow: it may do
+            yet what it was asked.
 
     Args:
         message: What happened and what to do next.
@@ -191,6 +201,7 @@ class TemporaryFailure(FarmTasksError):
     retryable = True
     exit_code = 75
     nothing_happened: ClassVar[bool] = False
+    server_may_go_on: ClassVar[bool] = False
 
     def __init__(self, message: str | None = None, retry_after: float | None = None) -> None:
         self.retry_after = retry_after
@@ -210,6 +221,8 @@ class Unreachable(ConnectionLost):
 class Stalled(TemporaryFailure):
     """The transfer stood still."""
 
+    server_may_go_on = True
+
 
 class ContentChanged(TemporaryFailure):
     """The remote file changed while it was downloaded."""
@@ -217,6 +230,12 @@ class ContentChanged(TemporaryFailure):
 
 class ServerUnavailable(TemporaryFailure):
     """The server, or the proxy in front of it, is not available now."""
+
+
+class GatewayTimeout(ServerUnavailable):
+    """The proxy in front of Kitsu did not wait for its answer."""
+
+    server_may_go_on = True
 
 
 class TooManyRequests(TemporaryFailure):
@@ -227,6 +246,22 @@ class TooManyRequests(TemporaryFailure):
 
 class StillProcessing(TemporaryFailure):
     """Kitsu is still building the file."""
+
+
+class Unsettled(TemporaryFailure):
+    """What was asked last may still happen."""
+
+    nothing_happened = True
+
+
+class Incomplete(TemporaryFailure):
+    """Kitsu stored less than was sent."""
+
+
+class Busy(TemporaryFailure):
+    """Someone else is at the same thing."""
+
+    nothing_happened = True
 
 
 class StillRunning(TemporaryFailure):

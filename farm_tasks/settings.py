@@ -45,7 +45,8 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(10 * 1024**3, gt=0, alias="FARM_TASKS_MAX_UPLOAD_BYTES")
     """zou's MAX_CONTENT_LENGTH; a proxy in front may take less."""
 
-    max_retries: int = Field(10, ge=0, alias="FARM_TASKS_MAX_RETRIES")
+    retry_seconds: float = Field(12 * 3600, ge=0, alias="FARM_TASKS_RETRY_SECONDS")
+    """For how long a submission that fails for now is tried again: a night by default."""
 
     kitsu_host: str | None = Field(
         None, validation_alias=AliasChoices("KITSU_HOST", "KITSU_SERVER", "kitsu_host")

@@ -33,3 +33,23 @@ def cancel_key(submission_id: str) -> str:
 def group_key(group_id: str) -> str:
     """List of the submission ids of a group, in order."""
     return f"farm-tasks:group:{group_id}"
+
+
+def lease_key(submission_id: str) -> str:
+    """Hash that says which worker's a submission is, and since when it was heard of."""
+    return f"farm-tasks:lease:{submission_id}"
+
+
+def ledger_key(submission_id: str) -> str:
+    """Hash of what the tries of a submission have done."""
+    return f"farm-tasks:ledger:{submission_id}"
+
+
+def claim_key(entity_id: str) -> str:
+    """The submission that has made what has this id in Kitsu."""
+    return f"farm-tasks:claim:{entity_id}"
+
+
+def lock_key(what: str) -> str:
+    """Hash that says who is alone at something in Kitsu, such as ``preview:<id>``."""
+    return f"farm-tasks:lock:{what}"

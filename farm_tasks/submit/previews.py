@@ -82,6 +82,7 @@ def publish_preview(
     revision: int | None = None,
     set_thumbnail: bool = False,
     links: list[str] | None = None,
+    wait_until_ready: bool = False,
 ) -> Submission:
     """Comment, make a preview on the comment, upload it. Returns ``[comment, preview_file]``."""
     return send(
@@ -99,4 +100,5 @@ def publish_preview(
         revision=revision,
         set_thumbnail=set_thumbnail,
         links=links,
+        wait_until_ready=wait_until_ready,
     )

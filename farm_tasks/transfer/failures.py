@@ -28,9 +28,10 @@ _ERROR_OF_STATUS: dict[int, type[errors.FarmTasksError]] = {
     500: errors.ServerError,
     502: errors.ServerUnavailable,
     503: errors.ServerUnavailable,
-    504: errors.ServerUnavailable,
+    504: errors.GatewayTimeout,
     # Cloudflare's, for an origin server that is away or slow.
-    **dict.fromkeys(range(520, 525), errors.ServerUnavailable),
+    **dict.fromkeys(range(520, 524), errors.ServerUnavailable),
+    524: errors.GatewayTimeout,
 }
 
 _HINT_OF_STATUS = {

@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from farm_tasks.cancelling import wish_to_cancel
-from farm_tasks.states import FINAL_STATES, PROGRESS, QUEUED, REVOKED, SUCCESS, result_key
+from farm_tasks.states import FINAL_STATES, PROGRESS, QUEUED, REVOKED, STARTED, SUCCESS, result_key
 from farm_tasks.stored_state import replace
 
 _FOREVER = 365 * 86400
@@ -91,5 +91,7 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
                 before = self.decode(seen)["status"]
                 if before == SUCCESS or (before in FINAL_STATES and state not in FINAL_STATES):
                     return
+                if state == STARTED and before == PROGRESS:
+                    return  # a message that came twice: its submission is under way
             if replace(self.client, key, seen, value, int(self.expires or _FOREVER)):
                 return

@@ -1,4 +1,4 @@
-"""What every task shares: paths within the roots, progress, retries, cancel, errors of ours."""
+"""What every task shares: one owner, paths within the roots, progress, retries, cancel."""
 
 from __future__ import annotations
 
@@ -6,23 +6,35 @@ import contextlib
 import inspect
 import os
 import random
-import threading
-import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from celery import Task, states
 from celery.exceptions import Ignore, Reject
+from celery.signals import task_postrun
 from celery.utils.log import get_task_logger
+from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from farm_tasks.cancelling import is_cancelled, wish_to_cancel
-from farm_tasks.errors import Cancelled, FarmTasksError, InvalidArgument, TemporaryFailure
+from farm_tasks.errors import (
+    Cancelled,
+    FarmTasksError,
+    InvalidArgument,
+    TemporaryFailure,
+    WorkerCrashed,
+)
+from farm_tasks.kitsu.operations.previews import remove_orphan
 from farm_tasks.paths import inside
 from farm_tasks.settings import settings
-from farm_tasks.states import REVOKED, SUCCESS, result_key
+from farm_tasks.states import FINAL_STATES, REVOKED, SUCCESS, lease_key, result_key
 from farm_tasks.transfer.progress import Meter
-from farm_tasks.worker.reporter import Reporter
+from farm_tasks.worker.app import app
+from farm_tasks.worker.lease import Keeper, Lease, LostOwnership
+from farm_tasks.worker.ledger import RedisLedger
+from farm_tasks.worker.patience import patiently
+from farm_tasks.worker.per_process import PerProcess
+from farm_tasks.worker.reporter import PATIENCE, Reporter
 
 FIRST_BACKOFF = 2.0
 """Seconds: the most that the first retry waits. Doubles with each further one."""
@@ -30,50 +42,59 @@ FIRST_BACKOFF = 2.0
 LONGEST_BACKOFF = 300.0
 
 LONGEST_RETRY_AFTER = 3600.0
-"""Seconds. The message waits in the worker, unacknowledged: well below the visibility timeout."""
+"""Seconds. The message waits in a worker, unacknowledged."""
+
+COMES_BACK = 5.0
+"""Seconds after which a message looks again whether its submission still has an owner."""
+
+MOST_CRASHES = 10
+"""How many processes one submission may cost before it is given up: a file that makes each one run
+out of memory would come back for ever."""
 
 logger = get_task_logger(__name__)
 
 
 class TransferTask(Task):  # type: ignore[misc]
-    """Base of all tasks.
-
-    Attributes:
-        repeatable: Whether the operation may be done twice with one effect. If not, it is retried
-            only where the failed request certainly had none.
-    """
+    """Base of all tasks."""
 
     abstract = True
-    repeatable = True
     max_retries = None
     throws = (FarmTasksError,)  # an expected end: logged as a line, without a traceback
-
-    _reporters: dict[int, Reporter] = {}  # noqa: RUF012 (shared by all tasks on purpose)
-    _reporters_lock = threading.Lock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task's body, and decide what becomes of a failure.
 
         Raises:
             Retry: a temporary failure, to be tried again by Celery.
-            Ignore: it was cancelled; REVOKED is stored.
+            Ignore: it was cancelled, and REVOKED is stored; it has ended already; or another
+                worker has it.
             FarmTasksError: it failed for good.
         """
-        self.request.files = []
-        self.request.sources = []
+        request = self.request
+        request.files, request.sources = [], []
+        request.meter = Meter(attempt=request.retries + 1)
+        request.lease = request.ledger = None
         try:
             self._check_arguments(args, kwargs)
+            self._own()
             self._look_before_starting()
-            return self.run(*args, **kwargs)
+            result = request.ledger.result()
+            if result is None:
+                result = self.run(*args, **kwargs)
+                request.ledger.note_result(result)
+            return result
         except Cancelled as cancelled:
             self._store_cancelled(cancelled)
+            self._clean_up()
             raise Ignore from cancelled
+        except LostOwnership as lost:
+            logger.warning("%s goes on in another worker.", self.name)
+            raise Ignore from lost
         except TemporaryFailure as failure:
-            if not self._may_retry(failure):
-                raise
             self._try_again(failure)
         except FarmTasksError as failure:
             logger.error("%s failed: %s", self.name, failure)
+            self._clean_up()
             raise
 
     def on_retry(self, exc: Any, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
@@ -82,6 +103,12 @@ class TransferTask(Task):  # type: ignore[misc]
             redis = self.app.backend.client
             if is_cancelled(redis, [task_id])[0]:
                 wish_to_cancel(redis, task_id)
+
+    @property
+    def ledger(self) -> RedisLedger:
+        """What the tries of the submission that this thread runs have done."""
+        ledger: RedisLedger = self.request.ledger
+        return ledger
 
     def source(self, path: str) -> str:
         """The resolved path of a file to upload.
@@ -113,14 +140,11 @@ class TransferTask(Task):  # type: ignore[misc]
 
     def transfer(self, operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Run an operation and report its progress meanwhile."""
-        files = self.request.files
-        meter = Meter(
-            file=files[-1] if files else "",
-            total=sum(map(_size, self.request.sources)),
-            stage="starting",
-            attempt=self.request.retries + 1,
-        )
-        with self._reporter().reporting(self, meter):
+        meter, files = self.request.meter, self.request.files
+        meter.file = files[-1] if files else ""
+        meter.stage = "starting"
+        meter(0, sum(map(_size, self.request.sources)))
+        with _reporter.get().reporting(self, meter):
             return operation(*arguments, progress_callback=meter, **options)
 
     def _check_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -128,6 +152,59 @@ class TransferTask(Task):  # type: ignore[misc]
             inspect.signature(self.run).bind(*args, **kwargs)
         except TypeError as error:
             raise InvalidArgument(f"{self.name}: {error}.") from None
+
+    def _own(self) -> None:
+        """Take the submission's lease; without it nothing is done.
+
+        Raises:
+            Ignore: another one has it. The message comes back in a few seconds.
+            WorkerCrashed: it has ended too many of those who had it.
+        """
+        request = self.request
+        redis = self.app.backend.client
+        lease = Lease(redis, lease_key(request.id))
+        owner = patiently(lease.take)
+        if owner is not None:
+            self._come_back(owner)
+        _keeper.get().keep(lease, lambda: request.meter.stop(LostOwnership(request.id)))
+        request.lease = lease
+        request.ledger = RedisLedger(redis, request.id, lease, _keeper.get(), request.meter.check)
+        if lease.followed_a_crash and request.ledger.count_crash() >= MOST_CRASHES:
+            raise WorkerCrashed(
+                f"It ended the process that ran it {MOST_CRASHES} times. Was that the kernel, for "
+                "want of memory? The logs of the worker's machine say so."
+            )
+
+    def _come_back(self, owner: str) -> NoReturn:
+        """Give the message back for later: it is neither run now nor dropped.
+
+        Raises:
+            Ignore: it is on its way, so the present one can be acknowledged.
+        """
+        logger.info("%s is run by another one (%s); looking again later.", self.name, owner)
+        signature = self.signature_from_request(countdown=COMES_BACK)
+        patiently(signature.apply_async)
+        raise Ignore
+
+    def _look_before_starting(self) -> None:
+        """See whether there is still something to do: messages may come more than once.
+
+        Raises:
+            Ignore: it has ended already.
+            Cancelled: it is not wanted any more.
+        """
+        redis = self.app.backend.client
+        stored, wishes = patiently(
+            lambda: (redis.get(result_key(self.request.id)), is_cancelled(redis, [self.request.id]))
+        )
+        state = None if stored is None else self.app.backend.decode(stored)["status"]
+        if state in FINAL_STATES and state != REVOKED:
+            logger.warning("%s has ended already; this is its message once more.", self.name)
+            raise Ignore
+        if wishes[0]:
+            raise Cancelled("The submission was cancelled before it began.")
+        if state == REVOKED:
+            raise Ignore
 
     def _try_again(self, failure: TemporaryFailure) -> NoReturn:
         """Give the message back to the broker, for later.
@@ -138,48 +215,34 @@ class TransferTask(Task):  # type: ignore[misc]
 
         Raises:
             Retry: the message is on its way.
+            TemporaryFailure: it has been tried for long enough.
         """
-        countdown = self._backoff(failure)
+        ledger = self.ledger.unstoppable()
+        longest = settings().retry_seconds
+        asked = min(failure.retry_after or 0.0, LONGEST_RETRY_AFTER)
+        left = ledger.failing_since() + longest - ledger.now()
+        if asked >= left:
+            self._clean_up()
+            given_up = (
+                f"{failure} It was tried for {longest / 3600:.3g} h (FARM_TASKS_RETRY_SECONDS)."
+            )
+            logger.error("%s failed: %s", self.name, given_up)
+            raise type(failure)(given_up, failure.retry_after) from failure
+        countdown = min(asked + self._jitter(), left)
         logger.warning("%s Trying again in %.1f s.", failure, countdown)
-        while True:
+
+        def send() -> NoReturn:
             try:
                 raise self.retry(exc=failure, countdown=countdown)
-            except Reject:
-                logger.warning("Redis takes no message now; the retry waits for it.")
-                time.sleep(random.uniform(1.0, 5.0))
+            except Reject as error:
+                raise OperationalError("Redis takes no message now") from error
 
-    def _may_retry(self, failure: TemporaryFailure) -> bool:
-        if self.request.retries >= settings().max_retries:
-            return False
-        return self.repeatable or failure.nothing_happened
+        patiently(send)
 
-    def _backoff(self, failure: TemporaryFailure) -> float:
-        """Full jitter, but never sooner than the server asked for."""
-        longest: float = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0**self.request.retries)
-        asked = min(failure.retry_after or 0.0, LONGEST_RETRY_AFTER)
-        return asked + random.uniform(0.0, longest)
-
-    def _look_before_starting(self) -> None:
-        """See whether there is still something to do.
-
-        A message that Redis delivers again, which a mere TCP reset makes it do, may be of work that
-        is done.
-
-        Raises:
-            Ignore: it has succeeded already.
-            Cancelled: it is not wanted any more.
-        """
-        try:
-            redis = self.app.backend.client
-            stored = redis.get(result_key(self.request.id))
-            cancelled = is_cancelled(redis, [self.request.id])[0]
-        except RedisError:
-            return  # the reporter looks for a cancel again as soon as Redis is back
-        if stored is not None and self.app.backend.decode(stored)["status"] == SUCCESS:
-            logger.warning("%s has succeeded already; this is its message once more.", self.name)
-            raise Ignore
-        if cancelled:
-            raise Cancelled("The submission was cancelled before it began.")
+    def _jitter(self) -> float:
+        """Seconds to wait; full jitter, so that a farm does not come back all at once."""
+        retries = min(self.request.retries, 16)  # beyond it is the longest anyway
+        return random.uniform(0.0, min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0**retries))
 
     def _store_cancelled(self, cancelled: Cancelled) -> None:
         self.backend.mark_as_revoked(self.request.id, str(cancelled), request=self.request)
@@ -187,15 +250,40 @@ class TransferTask(Task):  # type: ignore[misc]
         with contextlib.suppress(Exception):
             self.send_event("task-revoked", terminated=True, signum=None, expired=False)
 
-    @classmethod
-    def _reporter(cls) -> Reporter:
-        """The reporter of this process; one made before a fork belongs to the parent."""
-        with cls._reporters_lock:
-            pid = os.getpid()
-            if pid not in cls._reporters:
-                cls._reporters.clear()
-                cls._reporters[pid] = Reporter(cls._get_app())
-            return cls._reporters[pid]
+    def _clean_up(self) -> None:
+        """Leave nothing in Kitsu that waits for a content which does not come."""
+        if self.request.ledger is None:
+            return
+        try:
+            removed = remove_orphan(self.request.ledger.unstoppable())
+        except (FarmTasksError, LostOwnership) as error:
+            logger.warning("A preview that waits for its content may be left in Kitsu: %s", error)
+        else:
+            if removed is not None:
+                logger.info("Preview %s, which never got its content, was removed.", removed)
+
+
+def _connect() -> Any:
+    """A client for a thread of its own, which does not wait long for Redis."""
+    backend = app.backend
+    backend.fail_fast(PATIENCE)
+    return backend.client
+
+
+_reporter = PerProcess(lambda: Reporter(app))
+_keeper = PerProcess(lambda: Keeper(_connect))
+
+
+@task_postrun.connect  # type: ignore[untyped-decorator]
+def _let_go(task: Task, state: str | None = None, **_: Any) -> None:
+    """Release the submission once its state is stored; not before, or it would be run again."""
+    lease: Lease | None = getattr(task.request, "lease", None)
+    if lease is None:
+        return
+    _keeper.get().let_go(lease)
+    if state == SUCCESS:
+        task.request.ledger.forget()
+    lease.release()
 
 
 def _size(path: str) -> int:

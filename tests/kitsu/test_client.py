@@ -183,11 +183,11 @@ def test_an_empty_variable_counts_as_none(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("token")
     variables = {"KITSU_HOST": "", "KITSU_SERVER": "http://kitsu", "KITSU_BOT_TOKEN": ""}
-    variables |= {"KITSU_BOT_TOKEN_FILE": str(file), "FARM_TASKS_MAX_RETRIES": ""}
+    variables |= {"KITSU_BOT_TOKEN_FILE": str(file), "FARM_TASKS_RETRY_SECONDS": ""}
     with environment_of(variables):
         assert settings().kitsu_host == "http://kitsu"
         assert settings().token() == "token"
-        assert settings().max_retries == 10
+        assert settings().retry_seconds == 12 * 3600
 
 
 def test_a_token_that_was_put_into_its_file_since_is_taken(

@@ -137,7 +137,7 @@ def settings_for(redis: RedisServer, kitsu: FailingKitsu, root: Path, database: 
         "FARM_TASKS_RESULT_BACKEND": redis.url(database + 1),
         "FARM_TASKS_READ_ROOTS": str(root),
         "FARM_TASKS_WRITE_ROOTS": str(root),
-        "FARM_TASKS_MAX_RETRIES": "2",
+        "FARM_TASKS_RETRY_SECONDS": "20",
     }
 
 

@@ -2,15 +2,14 @@
 
 Each takes ids, or dicts that hold one, and paths; each takes ``client`` (a logged-in gazu client,
 by default the one of this process) and ``progress_callback(bytes_read, total)``, and returns a
-JSON-safe value. An upload returns what gazu returns; a download returns
-``{"file_path", "size", "content_type"}``. All raise errors of :mod:`farm_tasks.errors` only.
+JSON-safe value. Those that must not be done twice also take ``ledger``, to go on where an earlier
+try has stopped (:mod:`farm_tasks.kitsu.ledger`). An upload returns what gazu returns; a download
+returns ``{"file_path", "size", "content_type"}``. All raise errors of :mod:`farm_tasks.errors`
+only.
 """
 
-from farm_tasks.kitsu.operations.comments import (
-    add_attachment_files_to_comment,
-    add_comment,
-    batch_comments,
-)
+from farm_tasks.kitsu.operations.batches import batch_comments
+from farm_tasks.kitsu.operations.comments import add_attachment_files_to_comment, add_comment
 from farm_tasks.kitsu.operations.downloads import (
     download_attachment_file,
     download_attachment_thumbnail,

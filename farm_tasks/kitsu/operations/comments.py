@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import gazu
 from gazu.client import KitsuClient
 
 from farm_tasks.entity import Entity, entity_id
-from farm_tasks.errors import FarmTasksError, HalfDone, InvalidArgument, stopped_after
-from farm_tasks.kitsu.calls import upload
-from farm_tasks.kitsu.checks import (
-    as_gazu_sends,
-    attachment_paths,
-    preview_file_path,
-)
-from farm_tasks.transfer.progress import ProgressCallback, Share
-
-_BATCH = 10
+from farm_tasks.errors import Incomplete, InvalidArgument
+from farm_tasks.kitsu.calls import calling, upload
+from farm_tasks.kitsu.checks import as_gazu_sends, attachment_paths
+from farm_tasks.kitsu.ledger import Ledger, Memory, once
+from farm_tasks.kitsu.operations.half_done import remembering
+from farm_tasks.transfer.progress import ProgressCallback, announce
 
 
 def add_comment(
@@ -33,29 +30,60 @@ def add_comment(
     for_client: bool = False,
     client: KitsuClient | None = None,
     progress_callback: ProgressCallback | None = None,
+    ledger: Ledger | None = None,
 ) -> dict[str, Any]:
     """Post a comment, with attachments in the order given. Returns the comment.
 
     ``total`` is the combined size of the attachments; without any, the callback gets ``(0, 0)``.
+
+    Raises:
+        Incomplete: Kitsu stored fewer attachments than were sent. Called again with the same
+            ledger, it sends the others.
+        FarmTasksError: whatever else went wrong.
     """
+    ledger = ledger or Memory()
     paths = attachment_paths(attachments)
-    posted: dict[str, Any] = upload(
-        gazu.task.add_comment,
-        entity_id("task", task),
-        entity_id("task_status", task_status),
-        comment=comment,
-        person=None if person is None else entity_id("person", person),
-        checklist=checklist,
-        attachments=as_gazu_sends(paths),
-        created_at=created_at,
-        links=links,
-        for_client=for_client,
-        client=client,
-        progress_callback=progress_callback,
-    )
-    if not paths and progress_callback is not None:
-        progress_callback(0, 0)
-    _count(posted.get("attachment_files"), len(paths), f"Comment {posted.get('id')}")
+    size = sum(map(os.path.getsize, paths))
+    task = entity_id("task", task)
+    task_status = entity_id("task_status", task_status)
+
+    def post() -> dict[str, Any]:
+        posted: dict[str, Any] = upload(
+            gazu.task.add_comment,
+            task,
+            task_status,
+            comment=comment,
+            person=None if person is None else entity_id("person", person),
+            checklist=checklist,
+            attachments=as_gazu_sends(paths),
+            created_at=created_at,
+            links=links,
+            for_client=for_client,
+            client=client,
+            progress_callback=progress_callback,
+        )
+        ledger.claim(posted["id"])
+        return posted
+
+    announce(progress_callback, "commenting")
+    # What is posted is claimed before anybody else looks for a lost comment of the same text.
+    with ledger.alone(f"task:{task}"):
+        posted: dict[str, Any] = once(
+            ledger,
+            "comment",
+            do=post,
+            look=lambda before: find_comment(
+                ledger, task, task_status, comment, before["comments"], client
+            ),
+            before=lambda: {"comments": like_comments(task, task_status, comment, client)},
+        )
+    if missing(posted.get("attachment_files"), paths):
+        with remembering(ledger, f"Comment {posted['id']} was posted."):
+            posted["attachment_files"] = attach(
+                ledger, task, posted["id"], paths, [], client, progress_callback
+            )
+    if progress_callback is not None:
+        progress_callback(size, size)
     return posted
 
 
@@ -65,98 +93,146 @@ def add_attachment_files_to_comment(
     attachments: str | list[str] | None = None,
     client: KitsuClient | None = None,
     progress_callback: ProgressCallback | None = None,
+    ledger: Ledger | None = None,
 ) -> list[dict[str, Any]]:
     """Add attachments to a comment, in the order given. Returns what was added.
 
     Raises:
         InvalidArgument: ``attachments`` is empty.
-        HalfDone: Kitsu stored fewer than were sent.
+        Incomplete: Kitsu stored fewer than were sent. Called again with the same ledger, it sends
+            the others.
+        FarmTasksError: whatever else went wrong.
     """
+    ledger = ledger or Memory()
     paths = attachment_paths(attachments)
     if not paths:
         raise InvalidArgument("attachments is empty: give at least one path.")
+    task = entity_id("task", task)
     comment = entity_id("comment", comment)
-    added: list[dict[str, Any]] = upload(
-        gazu.task.add_attachment_files_to_comment,
-        entity_id("task", task),
-        comment,
-        as_gazu_sends(paths),
-        client=client,
-        progress_callback=progress_callback,
-    )
-    _count(added, len(paths), f"Comment {comment}")
-    return added
+    return attach(ledger, task, comment, paths, None, client, progress_callback)
 
 
-def batch_comments(
-    comments: list[dict[str, Any]] | None = None,
-    task: Entity | None = None,
-    client: KitsuClient | None = None,
-    progress_callback: ProgressCallback | None = None,
+def attach(
+    ledger: Ledger,
+    task: str,
+    comment: str,
+    paths: list[str],
+    known: list[str] | None,
+    client: KitsuClient | None,
+    progress: ProgressCallback | None,
 ) -> list[dict[str, Any]]:
-    """Post many comments at once, each with its files. Returns them.
+    """Send those of ``paths`` that are not on the comment yet, and return all of them.
 
-    Each is a dict as zou 1.0.97 takes it: ``task_id`` (unless ``task`` is given),
-    ``task_status_id``, ``text``, ``checklist``, ``attachment_files`` and ``preview_files`` (lists
-    of paths). More than ten go in several requests: zou looks for the files of comment 1 by
-    ``"attachment_file-1" in name``, and would give it those of comment 10 as well.
+    Args:
+        ledger: Where it is kept.
+        task: The comment's task.
+        comment: The comment.
+        paths: What the comment shall have.
+        known: Ids of attachments that are none of these. None for all that are there now: then
+            nothing is looked for before the first try.
+        client: As everywhere.
+        progress: As everywhere.
 
     Raises:
-        HalfDone: Kitsu dropped a preview, which it does silently, or failed after some were posted.
+        Incomplete: Kitsu stored fewer than were sent.
     """
-    found = [_checked(comment, task) for comment in comments or []]
-    if not found:
-        raise InvalidArgument("comments is empty: give at least one comment.")
-    task = None if task is None else entity_id("task", task)
-    total = sum(map(_bytes_of, found))
-    posted: list[dict[str, Any]] = []
-    sent = 0
-    for start in range(0, len(found), _BATCH):
-        batch = found[start : start + _BATCH]
-        try:
-            posted += upload(
-                gazu.task.batch_comments,
-                batch,
-                task=task,
-                client=client,
-                progress_callback=Share(progress_callback, sent, total),
+    found: list[dict[str, Any]] = []
+
+    def look(before: dict[str, Any]) -> list[dict[str, Any]] | None:
+        there = _attachments(task, comment, client)
+        found[:] = [one for one in there if one["id"] not in before["attachments"]]
+        return None if missing(found, paths) else found
+
+    def send() -> list[dict[str, Any]]:
+        absent = missing(found, paths)
+        if not absent:
+            return found
+        added = upload(
+            gazu.task.add_attachment_files_to_comment,
+            task,
+            comment,
+            as_gazu_sends(absent),
+            client=client,
+            progress_callback=progress,
+        )
+        stored = found + list(added or [])
+        left = missing(stored, paths)
+        if left:
+            raise Incomplete(
+                f"Comment {comment} has {len(paths) - len(left)} of the {len(paths)} attachments "
+                "that were sent."
             )
-        except FarmTasksError as error:
-            if not posted:
-                raise
-            raise stopped_after(
-                f"{len(posted)} of {len(found)} comments were posted.", error
-            ) from error
-        sent += sum(map(_bytes_of, batch))
-    if not total and progress_callback is not None:
-        progress_callback(0, 0)
-    _count(posted, len(found), "The batch of comments")
-    for comment, answer in zip(found, posted, strict=True):
-        where = f"Comment {answer.get('id')}"
-        _count(answer.get("attachment_files"), len(comment["attachment_files"]), where)
-        _count(answer.get("preview_files"), len(comment["preview_files"]), where)
-    return posted
+        return stored
+
+    def before() -> dict[str, Any]:
+        if known is None:
+            return {"attachments": [one["id"] for one in _attachments(task, comment, client)]}
+        look({"attachments": known})
+        return {"attachments": known}
+
+    with ledger.alone(f"comment:{comment}"):
+        attached: list[dict[str, Any]] = once(ledger, "attachments", send, look, before)
+    return attached
 
 
-def _checked(comment: dict[str, Any], task: Entity | None) -> dict[str, Any]:
-    """Zou answers 500 to a comment that lacks one of these."""
-    needed = ["task_status_id", *(["task_id"] if task is None else [])]
-    if "text" not in comment:
-        raise InvalidArgument("A comment of the batch has no text.")
-    return {
-        **comment,
-        **{name: entity_id(name, comment.get(name, "")) for name in needed},
-        "attachment_files": attachment_paths(comment.get("attachment_files")),
-        "preview_files": [preview_file_path(one) for one in comment.get("preview_files") or []],
-    }
+def like_comments(task: str, task_status: str, text: str, client: KitsuClient | None) -> list[str]:
+    """Ids of the comments on a task that say the same already."""
+    return [one["id"] for one in _comments(task, client) if _is_like(one, task_status, text)]
 
 
-def _bytes_of(comment: dict[str, Any]) -> int:
-    return sum(map(os.path.getsize, comment["attachment_files"] + comment["preview_files"]))
+def find_comment(
+    ledger: Ledger,
+    task: str,
+    task_status: str,
+    text: str,
+    before: list[str],
+    client: KitsuClient | None,
+) -> dict[str, Any] | None:
+    """The comment that an earlier try has posted, if there is one: no other ledger's.
+
+    Kitsu keeps nothing by which one could tell whose it is. So it is one that says the same, was
+    not there before, and has not been claimed.
+    """
+    for one in reversed(_comments(task, client)):  # oldest first
+        is_new = _is_like(one, task_status, text) and one["id"] not in before
+        if is_new and ledger.claim(one["id"]):
+            return one
+    return None
 
 
-def _count(stored: object, sent: int, where: str) -> None:
-    """Zou answers 201 even where it stored nothing."""
-    count = len(stored) if isinstance(stored, list) else 0
-    if count < sent:
-        raise HalfDone(f"{where} has {count} of the {sent} items that were sent. Send the others.")
+def missing(stored: object, paths: list[str]) -> list[str]:
+    """Those of ``paths`` that are not among the attachments ``stored``, by name and size.
+
+    zou puts a dash and eight letters behind the name where the comment has one of that name.
+    """
+    left = list(stored) if isinstance(stored, list) else []
+    absent = []
+    for path in paths:
+        stem, extension = os.path.splitext(os.path.basename(path))
+        name = re.compile(f"{re.escape(stem)}(-[a-z]{{8}})?{re.escape(extension)}")
+        size = os.path.getsize(path)
+        for one in left:
+            if one.get("size") == size and name.fullmatch(one.get("name", "")):
+                left.remove(one)
+                break
+        else:
+            absent.append(path)
+    return absent
+
+
+def _comments(task: str, client: KitsuClient | None) -> list[dict[str, Any]]:
+    """All comments of a task with their attachments, newest first."""
+    with calling(client) as kitsu:
+        found: list[dict[str, Any]] = gazu.task.all_comments_for_task(task, client=kitsu)
+    return found
+
+
+def _attachments(task: str, comment: str, client: KitsuClient | None) -> list[dict[str, Any]]:
+    for one in _comments(task, client):
+        if one["id"] == comment:
+            return list(one.get("attachment_files") or [])
+    return []
+
+
+def _is_like(comment: dict[str, Any], task_status: str, text: str) -> bool:
+    return comment["task_status_id"] == task_status and (comment["text"] or "") == (text or "")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
+from collections.abc import Callable
 from typing import Any
 
 import gazu
@@ -11,18 +14,30 @@ from gazu.client import KitsuClient
 from farm_tasks.entity import Entity, entity_id
 from farm_tasks.errors import (
     AlreadyUploaded,
+    BrokenMovie,
     EntityNotFound,
-    FarmTasksError,
     InvalidArgument,
-    stopped_after,
+    NotAllowed,
+    StillProcessing,
 )
 from farm_tasks.kitsu.calls import calling, upload
-from farm_tasks.kitsu.checks import (
-    attachment_paths,
-    preview_file_path,
-)
+from farm_tasks.kitsu.checks import attachment_paths, preview_file_path
+from farm_tasks.kitsu.ledger import SETTLING, Ledger, Memory, is_done, once
 from farm_tasks.kitsu.operations.comments import add_comment
-from farm_tasks.transfer.progress import ProgressCallback, Share, announce
+from farm_tasks.kitsu.operations.half_done import remembering
+from farm_tasks.transfer.progress import ProgressCallback, Share, announce, check
+
+DIGESTING = 50e6
+"""Bytes per second at which Kitsu stores what it was sent, at the least: it copies it twice."""
+
+REMADE = 3
+"""How often a preview whose row was deleted is made again in one go."""
+
+POLL = 2.0
+"""Seconds between two looks whether Kitsu has processed a movie."""
+
+LONGEST_PROCESSING = 3600.0
+"""Seconds. Kitsu took 86 s for a movie of 461 MB; its queue may be long at the end of a night."""
 
 
 def upload_preview_file(
@@ -32,6 +47,7 @@ def upload_preview_file(
     no_job: bool = False,
     client: KitsuClient | None = None,
     progress_callback: ProgressCallback | None = None,
+    ledger: Ledger | None = None,
 ) -> dict[str, Any]:
     """Upload the content of a preview file. Returns the preview file, still ``processing``.
 
@@ -44,6 +60,7 @@ def upload_preview_file(
         no_job: Let Kitsu transcode while the upload waits instead of in a job.
         client: A logged-in gazu client, or None for the one of this process.
         progress_callback: ``callback(bytes_read, total)``.
+        ledger: What has been done already, where this may be a later try.
 
     Raises:
         ExtensionRefused, EmptyFile: before anything is sent; Kitsu would delete the preview.
@@ -52,18 +69,25 @@ def upload_preview_file(
     """
     path = preview_file_path(file_path)
     given = entity_id("preview_file", preview_file)
-    with calling(client) as kitsu:
-        target = _empty_preview(given, kitsu)
-    uploaded: dict[str, Any] = upload(
-        gazu.task.upload_preview_file,
-        target,
-        path,
-        normalize_movie=normalize_movie,
-        no_job=no_job,
-        client=client,
-        progress_callback=progress_callback,
-    )
-    return uploaded
+    ledger = ledger or Memory()
+
+    def make() -> dict[str, Any]:
+        made = is_done(ledger, "preview")
+        if made is not None:
+            return dict(made)
+        with calling(client) as kitsu:
+            try:
+                preview = gazu.files.get_preview_file(given, client=kitsu)
+                return {"id": preview["id"], "original_name": preview["original_name"]}
+            except gazu.exception.RouteNotFoundException:
+                pass
+            try:
+                comment = gazu.task.get_comment(given, client=kitsu)
+            except gazu.exception.RouteNotFoundException:
+                raise EntityNotFound(f"Kitsu has no preview file or comment {given}.") from None
+        return _on_comment(ledger, comment, client)
+
+    return _filled(ledger, make, path, normalize_movie, no_job, client, progress_callback)
 
 
 def add_preview(
@@ -76,21 +100,29 @@ def add_preview(
     no_job: bool = False,
     client: KitsuClient | None = None,
     progress_callback: ProgressCallback | None = None,
+    ledger: Ledger | None = None,
 ) -> dict[str, Any]:
     """Make a preview on a comment and upload its content. Returns the preview file.
 
     Raises:
         InvalidArgument: ``preview_file_url`` is given: a worker fetches no foreign addresses.
-        HalfDone, Cancelled: the preview was made but not uploaded; the message says how to go on.
-        FarmTasksError: whatever else went wrong; nothing was made.
+        HalfDone, Cancelled: without a ledger: the preview was made but not uploaded; the message
+            says how to go on.
+        FarmTasksError: whatever else went wrong.
     """
     path = _movie(preview_file_path, preview_file_url)
     task = entity_id("task", task)
     comment = entity_id("comment", comment)
-    announce(progress_callback, "making the preview")
-    with calling(client) as kitsu:
-        made = gazu.task.create_preview(task, comment, revision=revision, client=kitsu)
-    return _fill(made, path, normalize_movie, no_job, client, progress_callback)
+    ledger = ledger or Memory()
+
+    def create(kitsu: KitsuClient) -> Any:
+        return gazu.task.create_preview(task, comment, revision=revision, client=kitsu)
+
+    def make() -> dict[str, Any]:
+        announce(progress_callback, "making the preview")
+        return _made(ledger, task, comment, create, client)
+
+    return _filled(ledger, make, path, normalize_movie, no_job, client, progress_callback)
 
 
 def add_extra_preview(
@@ -103,6 +135,7 @@ def add_extra_preview(
     no_job: bool = False,
     client: KitsuClient | None = None,
     progress_callback: ProgressCallback | None = None,
+    ledger: Ledger | None = None,
 ) -> dict[str, Any]:
     """Make one more preview under the revision of ``preview_file`` and upload its content.
 
@@ -113,10 +146,16 @@ def add_extra_preview(
     task = entity_id("task", task)
     comment = entity_id("comment", comment)
     preview_file = entity_id("preview_file", preview_file)
-    announce(progress_callback, "making the preview")
-    with calling(client) as kitsu:
-        made = gazu.task.create_extra_preview(task, comment, preview_file, client=kitsu)
-    return _fill(made, path, normalize_movie, no_job, client, progress_callback)
+    ledger = ledger or Memory()
+
+    def create(kitsu: KitsuClient) -> Any:
+        return gazu.task.create_extra_preview(task, comment, preview_file, client=kitsu)
+
+    def make() -> dict[str, Any]:
+        announce(progress_callback, "making the preview")
+        return _made(ledger, task, comment, create, client)
+
+    return _filled(ledger, make, path, normalize_movie, no_job, client, progress_callback)
 
 
 def publish_preview(
@@ -133,20 +172,27 @@ def publish_preview(
     revision: int | None = None,
     set_thumbnail: bool = False,
     links: list[str] | None = None,
+    wait_until_ready: bool = False,
     client: KitsuClient | None = None,
     progress_callback: ProgressCallback | None = None,
+    ledger: Ledger | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Comment, make a preview on the comment, upload it. Returns ``(comment, preview_file)``.
 
-    ``total`` is the combined size of the attachments and the preview.
+    ``total`` is the combined size of the attachments and the preview. ``wait_until_ready`` is not
+    gazu's: with it, this ends when Kitsu has processed the movie, and fails if Kitsu cannot.
 
     Raises:
         InvalidArgument: ``preview_file_url`` is given: a worker fetches no foreign addresses.
-        HalfDone, Cancelled: it stopped after the comment; the message says how to go on.
-        FarmTasksError: whatever else went wrong; nothing was made.
+        BrokenMovie: Kitsu could not process it. Called again with the same ledger, it puts
+            another preview in its place, on the same comment.
+        HalfDone, Cancelled: without a ledger: it stopped after the comment; the message says how
+            to go on.
+        FarmTasksError: whatever else went wrong.
     """
     path = _movie(preview_file_path, preview_file_url)
     paths = attachment_paths(attachments)
+    ledger = ledger or Memory()
     before = sum(os.path.getsize(one) for one in paths)
     total = before + os.path.getsize(path)
     posted = add_comment(
@@ -160,9 +206,10 @@ def publish_preview(
         links=links,
         client=client,
         progress_callback=Share(progress_callback, 0, total),
+        ledger=ledger,
     )
-    share = Share(progress_callback, before, total)
-    try:
+    go_on = f"Comment {posted['id']} was posted. To go on, give its id to upload_preview_file."
+    with remembering(ledger, go_on):
         preview = add_preview(
             task,
             posted,
@@ -170,16 +217,42 @@ def publish_preview(
             normalize_movie=normalize_movie,
             revision=revision,
             client=client,
-            progress_callback=share,
+            progress_callback=Share(progress_callback, before, total),
+            ledger=ledger,
         )
-    except FarmTasksError as error:
-        raise stopped_after(
-            f"Comment {posted['id']} was posted. To go on, give its id to upload_preview_file.",
-            error,
-        ) from error
-    if set_thumbnail:
-        _set_thumbnail(preview, client)
+    with remembering(ledger, f"Preview {preview['id']} is published."):
+        if wait_until_ready:
+            preview = _ready(ledger, preview["id"], client, progress_callback)
+        if set_thumbnail:
+            with calling(client) as kitsu:
+                gazu.task.set_main_preview(preview, client=kitsu)
     return posted, preview
+
+
+def remove_orphan(ledger: Ledger, client: KitsuClient | None = None) -> str | None:
+    """Remove the preview that was made for a content which will not come.
+
+    Kitsu would show it as being processed for ever. The comment stays, and a later try with the
+    same ledger makes another preview on it.
+
+    Returns:
+        The id of what was removed, or None where there was nothing to remove.
+
+    Raises:
+        FarmTasksError: it could not be removed.
+    """
+    made = is_done(ledger, "preview")
+    if made is None or is_done(ledger, "upload") is not None:
+        return None
+    try:
+        with calling(client) as kitsu:
+            if gazu.files.get_preview_file(made["id"], client=kitsu)["original_name"]:
+                return None
+            gazu.files.remove_preview_file(made["id"], force=True, client=kitsu)
+    except EntityNotFound:
+        pass  # Kitsu has removed it, or somebody has
+    _forget_preview(ledger)
+    return str(made["id"])
 
 
 def _movie(path: str | None, url: str | None) -> str:
@@ -190,56 +263,185 @@ def _movie(path: str | None, url: str | None) -> str:
     return preview_file_path(path)
 
 
-def _fill(
-    made: dict[str, Any],
+def _made(
+    ledger: Ledger,
+    task: str,
+    comment: str,
+    create: Callable[[KitsuClient], Any],
+    client: KitsuClient | None,
+) -> dict[str, Any]:
+    """A preview on the comment that waits for its content, made once."""
+
+    def make() -> dict[str, Any]:
+        with calling(client) as kitsu:
+            made = create(kitsu)
+        ledger.claim(made["id"])
+        return {"id": made["id"], "original_name": None}
+
+    def before() -> dict[str, Any]:
+        return {"previews": [one["id"] for one in previews_of(comment, client)]}
+
+    def look(before: dict[str, Any]) -> dict[str, Any] | None:
+        return _unfilled(ledger, comment, before["previews"], client)
+
+    # One after the other for a task: two at once must not take the same revision.
+    with ledger.alone(f"task:{task}"):
+        made: dict[str, Any] = once(ledger, "preview", make, look, before)
+    return made
+
+
+def _on_comment(
+    ledger: Ledger, comment: dict[str, Any], client: KitsuClient | None
+) -> dict[str, Any]:
+    """One on the comment that nobody fills, or a new one."""
+    task, comment_id = comment["object_id"], comment["id"]
+
+    def create(kitsu: KitsuClient) -> Any:
+        with ledger.alone(f"comment:{comment_id}"):
+            found = _unfilled(ledger, comment_id, [], client)
+        return found or gazu.task.create_preview(task, comment_id, client=kitsu)
+
+    return _made(ledger, task, comment_id, create, client)
+
+
+def _unfilled(
+    ledger: Ledger, comment: str, but: list[str], client: KitsuClient | None
+) -> dict[str, Any] | None:
+    """The newest preview of a comment that waits for its content and is nobody else's."""
+    for one in reversed(previews_of(comment, client)):
+        if one["id"] in but or one["original_name"]:
+            continue
+        if ledger.claim(one["id"]):
+            return {"id": one["id"], "original_name": None}
+    return None
+
+
+def previews_of(comment: str, client: KitsuClient | None) -> list[dict[str, Any]]:
+    """The previews of a comment, oldest first."""
+    with calling(client) as kitsu:
+        try:
+            found = gazu.task.get_comment(comment, client=kitsu)
+        except gazu.exception.RouteNotFoundException:
+            raise EntityNotFound(f"Kitsu has no comment {comment}.") from None
+        ids = found.get("previews") or []
+        return [gazu.files.get_preview_file(one, client=kitsu) for one in ids]
+
+
+def _filled(
+    ledger: Ledger,
+    make: Callable[[], dict[str, Any]],
     path: str,
     normalize_movie: bool,
     no_job: bool,
     client: KitsuClient | None,
     progress: ProgressCallback | None,
 ) -> dict[str, Any]:
-    try:
-        return upload_preview_file(made, path, normalize_movie, no_job, client, progress)
-    except FarmTasksError as error:
-        raise stopped_after(
-            f"Preview {made['id']} was made. To go on, give its id to upload_preview_file.", error
-        ) from error
+    """The preview that ``make`` makes or finds, with its content."""
+    size = os.path.getsize(path)
+    uploaded = is_done(ledger, "upload")
+    for _ in range(REMADE):
+        if uploaded is not None:
+            break
+        target = make()
+        is_ours = is_done(ledger, "preview") is not None
+        go_on = f"Preview {target['id']} was made. To go on, give its id to upload_preview_file."
+        try:
+            with remembering(ledger, go_on) if is_ours else contextlib.nullcontext():
+                uploaded = _uploaded(
+                    ledger, target, path, normalize_movie, no_job, client, progress
+                )
+        except EntityNotFound:
+            # Kitsu deletes the row of what it refuses: another one on the same comment.
+            _forget_preview(ledger)
+            if not is_ours:
+                raise
+    if uploaded is None:
+        raise EntityNotFound(f"Kitsu deleted the preview {REMADE} times before it had its content.")
+    if progress is not None:
+        progress(size, size)
+    return dict(uploaded)
 
 
-def _set_thumbnail(preview: dict[str, Any], client: KitsuClient | None) -> None:
-    try:
-        with calling(client) as kitsu:
-            gazu.task.set_main_preview(preview, client=kitsu)
-    except FarmTasksError as error:
-        raise stopped_after(
-            f"Preview {preview['id']} is published; only the thumbnail was not set.", error
-        ) from error
+def _uploaded(
+    ledger: Ledger,
+    target: dict[str, Any],
+    path: str,
+    normalize_movie: bool,
+    no_job: bool,
+    client: KitsuClient | None,
+    progress: ProgressCallback | None,
+) -> dict[str, Any]:
+    preview = target["id"]
 
-
-def _empty_preview(given: str, kitsu: KitsuClient) -> str:
-    """The id of a preview that waits for its content: ``given``, or one on the comment ``given``.
-
-    ``original_name`` is zou's own gate: it is set when, and only when, the content was stored.
-    """
-    try:
-        preview = gazu.files.get_preview_file(given, client=kitsu)
-    except gazu.exception.RouteNotFoundException:
-        return _preview_of_comment(given, kitsu)
-    if preview.get("original_name"):
-        raise AlreadyUploaded(
-            f"Preview {given} already has its content ({preview['original_name']}). "
-            "Make a new preview for a new version."
+    def send() -> Any:
+        return upload(
+            gazu.task.upload_preview_file,
+            preview,
+            path,
+            normalize_movie=normalize_movie,
+            no_job=no_job,
+            client=client,
+            progress_callback=progress,
         )
-    return given
+
+    def look(before: dict[str, Any]) -> Any:
+        # zou's own gate: it is set when, and only when, the content was stored.
+        with calling(client) as kitsu:
+            found = gazu.files.get_preview_file(before["preview"], client=kitsu)
+        return found if found["original_name"] else None
+
+    def before() -> dict[str, Any]:
+        if target["original_name"]:
+            raise AlreadyUploaded(
+                f"Preview {preview} already has its content ({target['original_name']}). "
+                "Make a new preview for a new version."
+            )
+        return {"preview": preview}
+
+    with ledger.alone(f"preview:{preview}"):
+        uploaded: dict[str, Any] = once(
+            ledger, "upload", send, look, before, SETTLING + os.path.getsize(path) / DIGESTING
+        )
+    return uploaded
 
 
-def _preview_of_comment(given: str, kitsu: KitsuClient) -> str:
-    try:
-        comment = gazu.task.get_comment(given, client=kitsu)
-    except gazu.exception.RouteNotFoundException:
-        raise EntityNotFound(f"Kitsu has no preview file or comment {given}.") from None
-    for made in reversed(comment.get("previews") or []):
-        preview = gazu.files.get_preview_file(made, client=kitsu)
-        if not preview.get("original_name"):
-            return str(preview["id"])
-    return str(gazu.task.create_preview(comment["object_id"], given, client=kitsu)["id"])
+def _ready(
+    ledger: Ledger, preview: str, client: KitsuClient | None, progress: ProgressCallback | None
+) -> dict[str, Any]:
+    """The preview, once Kitsu has processed it.
+
+    Raises:
+        BrokenMovie: it cannot.
+        StillProcessing: it has not after an hour.
+    """
+    announce(progress, "waiting for Kitsu")
+    deadline = time.monotonic() + LONGEST_PROCESSING
+    while time.monotonic() < deadline:
+        with calling(client) as kitsu:
+            found: dict[str, Any] = gazu.files.get_preview_file(preview, client=kitsu)
+        if found["status"] == "ready":
+            return found
+        if found["status"] in {"broken", "missing"}:
+            with contextlib.suppress(NotAllowed), calling(client) as kitsu:
+                gazu.files.remove_preview_file(preview, force=True, client=kitsu)
+            _forget_preview(ledger)
+            raise BrokenMovie(
+                f"Kitsu could not process the movie: preview {preview} was {found['status']}. "
+                "Does the movie play? Publish it again when it does."
+            )
+        _pause(POLL, progress)
+    raise StillProcessing(f"Kitsu has not processed preview {preview} within an hour.")
+
+
+def _forget_preview(ledger: Ledger) -> None:
+    ledger.erase("upload")
+    ledger.erase("preview")
+
+
+def _pause(seconds: float, progress: ProgressCallback | None) -> None:
+    """Wait, listening for a cancel."""
+    wake_at = time.monotonic() + seconds
+    while (left := wake_at - time.monotonic()) > 0:
+        check(progress)
+        time.sleep(min(left, 0.25))
+    check(progress)

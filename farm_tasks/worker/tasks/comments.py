@@ -10,7 +10,7 @@ from farm_tasks.worker.app import app
 from farm_tasks.worker.task import TransferTask
 
 
-@app.task(bind=True, base=TransferTask, name="farm_tasks.add_comment", repeatable=False)
+@app.task(bind=True, base=TransferTask, name="farm_tasks.add_comment")
 def add_comment(
     self: TransferTask,
     task: str,
@@ -35,6 +35,7 @@ def add_comment(
         created_at=created_at,
         links=links,
         for_client=for_client,
+        ledger=self.ledger,
     )
 
 
@@ -42,7 +43,6 @@ def add_comment(
     bind=True,
     base=TransferTask,
     name="farm_tasks.add_attachment_files_to_comment",
-    repeatable=False,
 )
 def add_attachment_files_to_comment(
     self: TransferTask,
@@ -56,10 +56,11 @@ def add_attachment_files_to_comment(
         task,
         comment,
         attachments=self.sources(attachments),
+        ledger=self.ledger,
     )
 
 
-@app.task(bind=True, base=TransferTask, name="farm_tasks.batch_comments", repeatable=False)
+@app.task(bind=True, base=TransferTask, name="farm_tasks.batch_comments")
 def batch_comments(
     self: TransferTask,
     comments: list[dict[str, Any]] | None = None,
@@ -72,4 +73,4 @@ def batch_comments(
     for comment in checked:
         for kind in ("attachment_files", "preview_files"):
             comment[kind] = self.sources(comment.get(kind))
-    return self.transfer(operations.batch_comments, comments=checked, task=task)
+    return self.transfer(operations.batch_comments, comments=checked, task=task, ledger=self.ledger)

@@ -24,10 +24,11 @@ def upload_preview_file(
         self.source(file_path),
         normalize_movie=normalize_movie,
         no_job=no_job,
+        ledger=self.ledger,
     )
 
 
-@app.task(bind=True, base=TransferTask, name="farm_tasks.add_preview", repeatable=False)
+@app.task(bind=True, base=TransferTask, name="farm_tasks.add_preview")
 def add_preview(
     self: TransferTask,
     task: str,
@@ -48,10 +49,11 @@ def add_preview(
         normalize_movie=normalize_movie,
         revision=revision,
         no_job=no_job,
+        ledger=self.ledger,
     )
 
 
-@app.task(bind=True, base=TransferTask, name="farm_tasks.add_extra_preview", repeatable=False)
+@app.task(bind=True, base=TransferTask, name="farm_tasks.add_extra_preview")
 def add_extra_preview(
     self: TransferTask,
     task: str,
@@ -72,10 +74,11 @@ def add_extra_preview(
         preview_file_url=preview_file_url,
         normalize_movie=normalize_movie,
         no_job=no_job,
+        ledger=self.ledger,
     )
 
 
-@app.task(bind=True, base=TransferTask, name="farm_tasks.publish_preview", repeatable=False)
+@app.task(bind=True, base=TransferTask, name="farm_tasks.publish_preview")
 def publish_preview(
     self: TransferTask,
     task: str,
@@ -91,6 +94,7 @@ def publish_preview(
     revision: int | None = None,
     set_thumbnail: bool = False,
     links: list[str] | None = None,
+    wait_until_ready: bool = False,
 ) -> list[dict[str, Any]]:
     """Comment, make a preview on the comment, upload it. Returns ``[comment, preview_file]``."""
     return self.transfer(
@@ -108,4 +112,6 @@ def publish_preview(
         revision=revision,
         set_thumbnail=set_thumbnail,
         links=links,
+        wait_until_ready=wait_until_ready,
+        ledger=self.ledger,
     )

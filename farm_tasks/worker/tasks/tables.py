@@ -37,7 +37,7 @@ def import_shots_with_csv(
     )
 
 
-@app.task(bind=True, base=TransferTask, name="farm_tasks.import_otio", repeatable=False)
+@app.task(bind=True, base=TransferTask, name="farm_tasks.import_otio")
 def import_otio(
     self: TransferTask,
     project: str,

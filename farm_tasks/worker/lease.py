@@ -1,0 +1,227 @@
+"""Who may work on something: a lease in Redis, renewed by a thread that no transfer waits for.
+
+A message that is delivered again is no proof that its first owner is dead: a mere TCP reset does
+that. So a submission belongs to whoever holds its lease, and the same goes for what must not be
+done by two at once in Kitsu. Only Redis' clock is asked, and a live owner that could not renew
+while Redis was away gets the time to do so before it is taken for dead. On the same machine the
+system is asked whether the owner's process lives, and there is nothing to wait for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from redis.exceptions import RedisError
+
+LEASE = 20.0
+"""Seconds after which a lease that was not renewed raises a suspicion."""
+
+SUSPICION = 10.0
+"""Seconds for which a suspected owner may still renew it, now that Redis can be reached."""
+
+RENEWAL = 5.0
+"""Seconds between two renewals."""
+
+_FORGOTTEN = 86400
+"""Seconds after which Redis forgets a lease that nobody released."""
+
+_TAKE = """
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local held = redis.call('HMGET', KEYS[1], 'owner', 'renewed', 'suspected', 'since')
+local owner = held[1]
+local is_free = not owner or owner == ARGV[1] or owner == ARGV[2]
+if not is_free and now - held[2] > tonumber(ARGV[3]) then
+  if held[3] ~= held[2] then
+    redis.call('HSET', KEYS[1], 'suspected', held[2], 'since', now)
+  elseif now - held[4] > tonumber(ARGV[4]) then
+    is_free = true
+  end
+end
+if not is_free then return {0, owner} end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'renewed', string.format('%.6f', now))
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+return {1, owner or ''}
+"""
+
+_RENEW = """
+local time = redis.call('TIME')
+local now = string.format('%.6f', time[1] + time[2] / 1000000)
+local kept = {}
+for number, key in ipairs(KEYS) do
+  local owner = redis.call('HGET', key, 'owner')
+  kept[number] = (not owner or owner == ARGV[number]) and 1 or 0
+  if kept[number] == 1 then
+    redis.call('HSET', key, 'owner', ARGV[number], 'renewed', now)
+    redis.call('EXPIRE', key, ARGV[#ARGV])
+  end
+end
+return kept
+"""
+
+_RELEASE = """
+if redis.call('HGET', KEYS[1], 'owner') == ARGV[1] then redis.call('DEL', KEYS[1]) end
+"""
+
+logger = logging.getLogger(__name__)
+
+
+class LostOwnership(Exception):
+    """Another one has taken over: whatever is done from here on would be done twice."""
+
+
+class Lease:
+    """One owner's hold, or wish for one.
+
+    Args:
+        redis: A client of the result backend.
+        key: What it is about.
+
+    Attributes:
+        owner: Who this is: machine, process and a number of its own.
+    """
+
+    def __init__(self, redis: Any, key: str) -> None:
+        self._redis = redis
+        self.key = key
+        self.owner = f"{_this_process()}/{uuid.uuid4().hex[:12]}"
+        self.followed_a_crash = False
+
+    def take(self) -> str | None:
+        """Take it if it is free, or its owner is dead.
+
+        Returns:
+            None if it is ours now; else who has it.
+
+        Raises:
+            RedisError: Redis cannot be reached.
+        """
+        dead = ""
+        while True:
+            taken, owner = self._redis.eval(
+                _TAKE, 1, self.key, self.owner, dead, LEASE, SUSPICION, _FORGOTTEN
+            )
+            before: str = owner.decode()
+            if taken:
+                self.followed_a_crash = before not in {"", self.owner}
+                return None
+            if dead == before or not is_dead(before):
+                return before
+            dead = before
+
+    def release(self) -> None:
+        """Let go of it. Where Redis cannot be reached, it runs out by itself."""
+        with contextlib.suppress(RedisError):
+            self._redis.eval(_RELEASE, 1, self.key, self.owner)
+
+
+class Keeper:
+    """The thread that renews the leases of this process.
+
+    Args:
+        connect: Makes the client that the thread uses; one that gives up early.
+    """
+
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._held: dict[Lease, Callable[[], object]] = {}
+        self._thread: threading.Thread | None = None
+
+    def keep(self, lease: Lease, lost: Callable[[], object]) -> None:
+        """Renew a lease until it is let go; call ``lost`` when another one has taken it."""
+        with self._lock:
+            self._held[lease] = lost
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._run, name="farm-tasks-leases", daemon=True
+                )
+                self._thread.start()
+
+    def let_go(self, lease: Lease) -> None:
+        """Renew it no more."""
+        with self._lock:
+            self._held.pop(lease, None)
+
+    def _run(self) -> None:
+        redis = self._connect()
+        patience = RENEWAL
+        while True:
+            time.sleep(patience)
+            with self._lock:
+                held = list(self._held)
+            if not held:
+                patience = RENEWAL
+                continue
+            try:
+                kept = redis.eval(
+                    _RENEW,
+                    len(held),
+                    *(one.key for one in held),
+                    *(one.owner for one in held),
+                    _FORGOTTEN,
+                )
+            except RedisError as error:
+                # Soon again: whoever suspects us waits only so long once Redis is back.
+                if patience == RENEWAL:
+                    logger.warning("leases not renewed, the transfers go on: %r", error)
+                patience = 1.0
+                continue
+            patience = RENEWAL
+            for lease, is_ours in zip(held, kept, strict=True):
+                if not is_ours:
+                    self._lose(lease)
+
+    def _lose(self, lease: Lease) -> None:
+        with self._lock:
+            lost = self._held.pop(lease, None)
+        if lost is not None:  # else it was let go of meanwhile
+            logger.warning("%s belongs to another worker now.", lease.key)
+            lost()
+
+
+def is_dead(owner: str) -> bool:
+    """Whether an owner is known to be dead: it was a process of this machine, and is no more."""
+    machine, pid, started, _ = owner.rsplit("/", 3)
+    if machine != _this_machine():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False  # somebody else's, so it lives; the kernel may have given the number anew
+    state, now_started = _stat(int(pid))
+    return state == "Z" or (bool(now_started) and now_started != started)
+
+
+def _this_process() -> str:
+    return f"{_this_machine()}/{os.getpid()}/{_stat(os.getpid())[1]}"
+
+
+def _this_machine() -> str:
+    """Something that two running systems, or two containers, never share."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}:{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return uuid.uuid4().hex  # not Linux: nobody is known to be dead, and leases run out
+
+
+def _stat(pid: int) -> tuple[str, str]:
+    """A process's state and when it was started (proc(5)), or empty strings."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "", ""
+    values = fields.rpartition(")")[2].split()
+    return values[0], values[19]

@@ -1,0 +1,187 @@
+"""A submission's ledger in Redis: what its tries have done, kept until it has ended well.
+
+Every write is fenced: it is refused once another worker has taken the submission over. While Redis
+is away a step waits for it, since one that is not noted could be done twice; the bytes of a
+transfer do not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from redis.exceptions import RedisError
+
+from farm_tasks.errors import Busy
+from farm_tasks.settings import settings
+from farm_tasks.states import claim_key, ledger_key, lock_key
+from farm_tasks.worker.lease import Keeper, Lease, LostOwnership
+from farm_tasks.worker.patience import patiently
+
+PATIENCE = 30.0
+"""Seconds for which a step waits for another submission that is at the same thing."""
+
+_WRITE = """
+local owner = redis.call('HGET', KEYS[1], 'owner')
+if owner and owner ~= ARGV[1] then return 0 end
+if ARGV[4] == '' then redis.call('HDEL', KEYS[2], ARGV[3])
+else redis.call('HSET', KEYS[2], ARGV[3], ARGV[4]) end
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+return 1
+"""
+
+_CLAIM = """
+local whose = redis.call('GET', KEYS[1])
+if whose and whose ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return 1
+"""
+
+_CRASHES = "crashes"
+_FAILING_SINCE = "failing_since"
+_RESULT = "result"
+
+T = TypeVar("T")
+
+
+class RedisLedger:
+    """See :class:`farm_tasks.kitsu.ledger.Ledger`.
+
+    Args:
+        redis: A client of the result backend.
+        submission_id: Whose it is.
+        lease: The submission's, held by the caller.
+        keeper: Renews the leases of :meth:`alone`.
+        check: Raises when the submission is to end, while a step waits.
+    """
+
+    survives = True
+
+    def __init__(
+        self,
+        redis: Any,
+        submission_id: str,
+        lease: Lease,
+        keeper: Keeper,
+        check: Callable[[], object],
+    ) -> None:
+        self._redis = redis
+        self._id = submission_id
+        self._key = ledger_key(submission_id)
+        self._lease = lease
+        self._keeper = keeper
+        self._check = check
+
+    def unstoppable(self) -> RedisLedger:
+        """The same, for cleaning up after the submission was told to end."""
+        return RedisLedger(self._redis, self._id, self._lease, self._keeper, lambda: None)
+
+    def read(self, step: str) -> dict[str, Any] | None:
+        """See the protocol."""
+        noted = self._patiently(lambda: self._redis.hget(self._key, f"step:{step}"))
+        return None if noted is None else dict(json.loads(noted))
+
+    def write(self, step: str, facts: dict[str, Any]) -> None:
+        """See the protocol.
+
+        Raises:
+            LostOwnership: another worker has the submission now.
+        """
+        self._write(f"step:{step}", json.dumps(facts))
+
+    def erase(self, step: str) -> None:
+        """See the protocol.
+
+        Raises:
+            LostOwnership: another worker has the submission now.
+        """
+        self._write(f"step:{step}", "")
+
+    def now(self) -> float:
+        """Redis' time: the same for all workers."""
+        seconds, microseconds = self._patiently(self._redis.time)
+        return float(seconds) + float(microseconds) / 1e6
+
+    def claim(self, entity: str) -> bool:
+        """See the protocol."""
+        return bool(
+            self._patiently(
+                lambda: self._redis.eval(_CLAIM, 1, claim_key(entity), self._id, _seconds())
+            )
+        )
+
+    @contextlib.contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """See the protocol.
+
+        Raises:
+            Busy: another submission is at it, for longer than is worth to wait here.
+        """
+        lease = Lease(self._redis, lock_key(what))
+        deadline = time.monotonic() + PATIENCE
+        while self._patiently(lease.take) is not None:
+            if time.monotonic() > deadline:
+                raise Busy(f"Another submission is busy with {what.replace(':', ' ')} in Kitsu.")
+            self._check()
+            time.sleep(random.uniform(0.05, 0.5))
+        self._keeper.keep(lease, lambda: None)
+        try:
+            yield
+        finally:
+            self._keeper.let_go(lease)
+            lease.release()
+
+    def result(self) -> Any:
+        """What the function returned, where only the storing of its end was missed; else None."""
+        noted = self._patiently(lambda: self._redis.hget(self._key, _RESULT))
+        return None if noted is None else json.loads(noted)
+
+    def note_result(self, result: Any) -> None:
+        """Note that all is done.
+
+        Raises:
+            LostOwnership: another worker has the submission now.
+        """
+        self._write(_RESULT, json.dumps(result))
+
+    def failing_since(self) -> float:
+        """When the first of the tries failed that have failed ever since: Redis' time."""
+        now = self.now()
+
+        def note() -> Any:
+            self._redis.hsetnx(self._key, _FAILING_SINCE, now)
+            self._redis.expire(self._key, _seconds())
+            return self._redis.hget(self._key, _FAILING_SINCE)
+
+        return float(self._patiently(note))
+
+    def count_crash(self) -> int:
+        """Note that the last owner died, and say how many have."""
+        return int(self._patiently(lambda: self._redis.hincrby(self._key, _CRASHES, 1)))
+
+    def forget(self) -> None:
+        """It has ended well: nothing of this will be asked for again."""
+        with contextlib.suppress(RedisError):
+            self._redis.delete(self._key)
+
+    def _write(self, field: str, value: str) -> None:
+        written = self._patiently(
+            lambda: self._redis.eval(
+                _WRITE, 2, self._lease.key, self._key, self._lease.owner, _seconds(), field, value
+            )
+        )
+        if not written:
+            raise LostOwnership(self._id)
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        return patiently(ask, self._check)
+
+
+def _seconds() -> int:
+    """How long a ledger is kept: longer than any retry, by hand or not, comes."""
+    wanted = settings()
+    return int(wanted.result_days * 86400 + wanted.retry_seconds)

@@ -1,0 +1,47 @@
+"""Waiting for a Redis that is away: it comes back, and what it holds is worth the wait."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from kombu.exceptions import OperationalError
+from redis import exceptions
+
+AWAY = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.OutOfMemoryError,
+    exceptions.ReadOnlyError,
+    OperationalError,
+)
+"""What passes when Redis is back, has room again, or is the master again."""
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+def patiently(ask: Callable[[], T], check: Callable[[], object] = lambda: None) -> T:
+    """Ask Redis until it answers.
+
+    Args:
+        ask: May be called more than once: what timed out here may have happened there.
+        check: Raises when there is no more reason to wait.
+
+    Raises:
+        RedisError: Redis refuses what was asked.
+    """
+    has_complained = False
+    while True:
+        try:
+            return ask()
+        except AWAY as error:
+            if not has_complained:
+                logger.warning("Redis is away, and waited for: %r", error)
+            has_complained = True
+            check()
+            time.sleep(random.uniform(0.2, 1.0))
