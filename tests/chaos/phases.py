@@ -41,6 +41,9 @@ ON_THE_ROAD = tuple(one for one in Phase if one not in {Phase.QUEUED, Phase.ACK}
 
 AFTER_THE_ANSWER = frozenset({Phase.COMMENT_MADE, Phase.ROW_MADE, Phase.ANSWER_LOST})
 
+BEFORE_KITSU = tuple(one for one in ON_THE_ROAD if one not in {*AFTER_THE_ANSWER, Phase.LAST_BYTE})
+"""The phases in which Kitsu has not got enough to act on: all that a 429 can be the answer to."""
+
 
 class Fault(enum.StrEnum):
     """What the road does to a request."""
@@ -77,7 +80,7 @@ class Plan:
         tag: In the text of its comment.
         phase: Where.
         fault: What.
-        at: For :attr:`Phase.HALF_WAY`: the part of the body that Kitsu gets before, 0 to 1.
+        at: Where in the phase, 0 to 1: how much of the body Kitsu gets before "half-way".
         reached: Set when it happens.
         go: Set to let go of what is held.
         is_dropped: What is held is not delivered at all once it is let go.
@@ -116,6 +119,8 @@ class Step:
     before: tuple[Phase, ...] = ()
     after: Phase | None = None
 
+
+_MOST_HELD_BACK = 200
 
 _COMMENT = re.compile(r"POST .*/actions/tasks/[^/]+/comment/?$")
 _ROW = re.compile(r"POST .*/comments/([^/]+)/add-preview/?$")
@@ -157,10 +162,14 @@ class Plans:
             plan.reached.set()
             return plan
 
-    def half_of(self, step: Step) -> float:
-        """Where "half-way" is for this publish."""
+    def cuts_of(self, step: Step, length: int) -> tuple[int, int]:
+        """Bytes before half-way, and how many at the end count as the last one.
+
+        zou does not miss the last few: they belong to the boundary.
+        """
         plan = self._plans.get(step.tag)
-        return plan.at if plan is not None else 0.5
+        at = plan.at if plan is not None else 0.5
+        return int((length - _MOST_HELD_BACK) * at), 1 + int(_MOST_HELD_BACK * at)
 
     @contextlib.contextmanager
     def noting_upload(self, line: str) -> Iterator[None]:

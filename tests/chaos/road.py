@@ -7,6 +7,7 @@ reached or goes away. What no plan is for passes untouched.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -112,11 +113,11 @@ class Road:
         """Send an upload, with what is planned for it on the way."""
         self._strike(client, step, Phase.FIRST_BYTE)
         kitsu.send(head.raw)
-        half = int(head.length * self.plans.half_of(step))
+        half, held_back = self.plans.cuts_of(step, head.length)
         _pump(client, kitsu, half)
         self._strike(client, step, Phase.HALF_WAY)
-        _pump(client, kitsu, head.length - half - 1)
-        last = client.read_all(1)
+        _pump(client, kitsu, head.length - half - held_back)
+        last = client.read_all(held_back)
         self._strike(client, step, Phase.LAST_BYTE)
         kitsu.send(last)
 
@@ -207,13 +208,11 @@ def _pump(client: Peer, kitsu: _Upstream, size: int) -> None:
 
 
 def _keep_silent(client: Peer, plan: Plan) -> None:
-    """Read nothing, say nothing, until the client closes or the plan is let go."""
-    client.socket.settimeout(0.2)
-    while not plan.go.wait(0.2):
-        with contextlib.suppress(TimeoutError):
-            # Looked at, not read: a full road stays full.
-            if not client.socket.recv(1, socket.MSG_PEEK):
-                return
+    """Read nothing, say nothing, until the client gives up or the plan is let go."""
+    ear = select.poll()
+    ear.register(client.socket, select.POLLRDHUP)
+    while not plan.go.is_set() and not ear.poll(200):
+        pass
 
 
 @contextlib.contextmanager
