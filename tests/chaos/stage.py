@@ -115,10 +115,10 @@ class Stage:
         self.publishes.append(publish)
         return publish
 
-    def new_file(self, plan: Plan) -> Path:
+    def new_file(self, plan: Plan, size: int | None = None) -> Path:
         """What Kitsu keeps byte for byte: a movie where it has to be waited for, else anything."""
         if plan.phase is not Phase.WAITING:
-            size = self.chance.randint(SMALLEST, LARGEST)
+            size = size or self.chance.randint(SMALLEST, LARGEST)
             return noise(self.folder / f"{plan.tag}.zip", size)
         if self._movie is None:
             self._movie = movie(self.sandbox, self.folder / "movie.mp4", 0.5).read_bytes()

@@ -32,6 +32,8 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.chaos
 
 DISK = 8 * 1024 * 1024
+MUCH = 40_000_000
+"""Bytes: more than lies in the sockets between a worker and the road."""
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +101,10 @@ def assert_no_row_is_left(stage: Stage, publish: Publish) -> None:
 
 
 def held(stage: Stage, phase: Phase) -> Publish:
-    """A publish that stands at a phase."""
-    publish = stage.publish(stage.plan(phase))
-    publish.plan.is_dropped = False
+    """A publish that stands at a phase; half-way is where most of the file is still to be read."""
+    plan = stage.plan(phase)
+    plan.at, plan.is_dropped = 0.02, False
+    publish = stage.submit(plan, stage.new_task(), stage.new_file(plan, MUCH))
     wait_until(publish.plan.reached.is_set, 30)
     return publish
 
@@ -173,7 +176,7 @@ def test_a_disk_that_is_full(mortal_stage: Stage, small_disk: Path) -> None:
     ballast = noise(small_disk / "ballast", DISK - 2 * 1024 * 1024)
     target = small_disk / "preview.zip"
     download = submit.download_preview_file(preview, str(target))
-    assert_is_dead_letter(mortal_stage, download, DiskFull, "room|space|full")
+    assert_is_dead_letter(mortal_stage, download, DiskFull, "free on that disk")
     assert os.listdir(small_disk) == [ballast.name]
     ballast.unlink()
     retry(mortal_stage, download)
