@@ -8,13 +8,38 @@ the transfer looks for it at each report, and a submission that no worker has is
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
-from farm_tasks.states import QUEUED, RETRY, REVOKED, cancel_key, result_key
-from farm_tasks.stored_state import replace
+from farm_tasks.settings import settings
+from farm_tasks.states import (
+    FINAL_STATES,
+    QUEUED,
+    RETRY,
+    REVOKED,
+    cancel_key,
+    claim_key,
+    result_key,
+)
+from farm_tasks.stored_state import KEEP_CLAIM, digest
 
-WISH_SECONDS = 7 * 86400
-"""How long a wish is remembered: longer than a message waits in a queue."""
+SHORTEST_WISH = 7 * 86400
+"""Seconds. A wish is remembered as long as a message may wait in a queue."""
+
+# In one step: a worker looks for the wish right after it has stored a state, and whoever has the
+# submission run again takes the wish back in the same step as it stores QUEUED.
+_WISH = f"""
+{KEEP_CLAIM}
+local current = redis.call('GET', KEYS[1])
+if (current and redis.sha1hex(current) or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], 1, 'EX', ARGV[2])
+if ARGV[3] ~= '' then
+  redis.call('SET', KEYS[1], ARGV[3], 'EX', ARGV[4])
+  keep_claim(KEYS[3], ARGV[4])
+  redis.call('PUBLISH', KEYS[1], ARGV[3])
+end
+return 1
+"""
 
 
 def wish_to_cancel(redis: Any, submission_id: str) -> None:
@@ -24,27 +49,37 @@ def wish_to_cancel(redis: Any, submission_id: str) -> None:
         redis: A client of the result backend.
         submission_id: Celery's task id.
     """
-    redis.set(cancel_key(submission_id), 1, ex=WISH_SECONDS)
-    key = result_key(submission_id)
-    stored = redis.get(key)
-    if stored is None:
-        return  # sent by name alone, and no worker has it yet: the wish will meet it there
-    meta = json.loads(stored)
-    if meta["status"] not in {QUEUED, RETRY}:
-        return
-    if meta["status"] == QUEUED:
-        meta["progress"] = meta["result"]
-    meta["status"] = REVOKED
-    meta["result"] = {
-        "exc_type": "TaskRevokedError",
-        "exc_message": ["The submission was cancelled before it ran."],
-        "exc_module": "celery.exceptions",
-    }
-    # Unless a worker has taken it in between.
-    replace(redis, key, stored, json.dumps(meta), WISH_SECONDS)
+    keys = result_key(submission_id), cancel_key(submission_id), claim_key(submission_id)
+    record_seconds = int(settings().result_days * 86400)
+    wish_seconds = max(SHORTEST_WISH, record_seconds)
+    while True:
+        stored = redis.get(keys[0])
+        # Sent by name alone, and no worker has it yet: the wish will meet it there.
+        meta = {"status": None} if stored is None else json.loads(stored)
+        if meta["status"] in FINAL_STATES:
+            return
+        revoked = json.dumps(_revoked(meta)) if meta["status"] in {QUEUED, RETRY} else ""
+        values = digest(stored), wish_seconds, revoked, record_seconds
+        if redis.eval(_WISH, len(keys), *keys, *values):
+            return
 
 
 def is_cancelled(redis: Any, submission_ids: list[str]) -> list[bool]:
     """Which of the submissions are wished to stop, in one round trip."""
     wishes = redis.mget([cancel_key(one) for one in submission_ids])
     return [wish is not None for wish in wishes]
+
+
+def _revoked(meta: dict[str, Any]) -> dict[str, Any]:
+    """The record of a submission that no worker has, cancelled."""
+    return {
+        **meta,
+        "status": REVOKED,
+        "date_done": datetime.now(UTC).isoformat(),
+        "progress": meta["result"] if meta["status"] == QUEUED else meta.get("progress"),
+        "result": {
+            "exc_type": "TaskRevokedError",
+            "exc_message": ["The submission was cancelled before it ran."],
+            "exc_module": "celery.exceptions",
+        },
+    }

@@ -41,6 +41,7 @@
         ├── Incomplete                    Kitsu stored less than was sent
         ├── Busy                          someone else is at the same thing
         ├── StillRunning                  a wait's timeout
+        ├── WorkerStopping                its message goes to another worker
         └── BrokerUnavailable
 
 Exit codes follow sysexits.h where it has one (75 is EX_TEMPFAIL), so that a farm can tell "try
@@ -266,6 +267,10 @@ class Busy(TemporaryFailure):
 
 class StillRunning(TemporaryFailure):
     """The submission has not ended yet."""
+
+
+class WorkerStopping(TemporaryFailure):
+    """The worker was told to end; another one takes the transfer over."""
 
 
 class BrokerUnavailable(TemporaryFailure):

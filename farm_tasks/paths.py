@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from farm_tasks.errors import InvalidArgument, NotConfigured, OutsideRoots
+from farm_tasks.errors import FileUnreadable, InvalidArgument, NotConfigured, OutsideRoots
 
 
 def inside(path: str, roots: Sequence[Path], setting: str) -> str:
@@ -23,9 +24,15 @@ def inside(path: str, roots: Sequence[Path], setting: str) -> str:
 
     Raises:
         NotConfigured: there are no roots.
-        InvalidArgument: the path is empty, relative or holds a null character.
+        InvalidArgument: the path is empty, relative, holds a null character or half a surrogate.
         OutsideRoots: it leads elsewhere.
+        FileUnreadable: it changes while it is looked at.
     """
+    return located(path, roots, setting)[1]
+
+
+def located(path: str, roots: Sequence[Path], setting: str) -> tuple[str, str]:
+    """As :func:`inside`, with the root that it is under, resolved as well: ``(root, path)``."""
     if not isinstance(path, str) or not path.strip():
         raise InvalidArgument("A path is empty: give the absolute path of a file.")
     if "\0" in path:
@@ -36,12 +43,29 @@ def inside(path: str, roots: Sequence[Path], setting: str) -> str:
         raise NotConfigured(
             f"This worker moves no files: set {setting} to the folders that it may use."
         )
-    resolved = os.path.realpath(path)
+    try:
+        resolved = os.path.realpath(path)
+    except OSError as error:  # a link that was replaced while it was read
+        raise FileUnreadable(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise InvalidArgument(f"{path!r} is no path on this system ({error}).") from None
     for root in roots:
         real_root = os.path.realpath(root)
         with contextlib.suppress(ValueError):  # another drive, on Windows
             if os.path.commonpath([resolved, real_root]) == real_root:
-                return resolved
+                return real_root, resolved
     raise OutsideRoots(
         f"{path} is not under {setting} ({os.pathsep.join(map(str, roots))}) of this worker."
     )
+
+
+def check_regular(path: str, found: os.stat_result) -> None:
+    """See that what was found at ``path`` has content to read.
+
+    Raises:
+        InvalidArgument: it is a folder, a device, a pipe or a socket.
+    """
+    if stat.S_ISDIR(found.st_mode):
+        raise InvalidArgument(f"{path} is a folder: give the path of a file.")
+    if not stat.S_ISREG(found.st_mode):
+        raise InvalidArgument(f"{path} is not a regular file.")

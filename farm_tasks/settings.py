@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     retry_seconds: float = Field(12 * 3600, ge=0, alias="FARM_TASKS_RETRY_SECONDS")
     """For how long a submission that fails for now is tried again: a night by default."""
 
+    grace_seconds: float = Field(60, ge=0, le=86400, alias="FARM_TASKS_GRACE_SECONDS")
+    """How long running transfers may go on after a worker is told to end."""
+
     kitsu_host: str | None = Field(
         None, validation_alias=AliasChoices("KITSU_HOST", "KITSU_SERVER", "kitsu_host")
     )

@@ -6,6 +6,8 @@ submission, and ``PROGRESS``, written while bytes move.
 
 from __future__ import annotations
 
+import hashlib
+
 QUEUED = "QUEUED"
 STARTED = "STARTED"
 PROGRESS = "PROGRESS"
@@ -15,6 +17,9 @@ FAILURE = "FAILURE"
 REVOKED = "REVOKED"
 
 FINAL_STATES = frozenset({SUCCESS, FAILURE, REVOKED})
+
+KEY_FIELD = "submission_key"
+"""Where a record and a message hold the key that a submission was made with."""
 
 INDEX_KEY = "farm-tasks:submissions"
 """Sorted set of submission ids by the time they were submitted (seconds since the epoch)."""
@@ -30,6 +35,25 @@ def cancel_key(submission_id: str) -> str:
     return f"farm-tasks:cancel:{submission_id}"
 
 
+def ledger_key(submission_id: str) -> str:
+    """Hash of what the tries of a submission have done, and how they failed."""
+    return f"farm-tasks:ledger:{submission_id}"
+
+
+def submission_key(key: str) -> str:
+    """Holds the id of the submission that was made with this key."""
+    return f"farm-tasks:key:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def claim_key(submission_id: str) -> str:
+    """Hash of a submission made with a key: ``key`` names what :func:`submission_key` does.
+
+    Until its message is known to be sent, ``unsent`` holds a token of who is about to send it, and
+    ``at`` since when, in Redis's seconds.
+    """
+    return f"farm-tasks:claim:{submission_id}"
+
+
 def group_key(group_id: str) -> str:
     """List of the submission ids of a group, in order."""
     return f"farm-tasks:group:{group_id}"
@@ -40,14 +64,9 @@ def lease_key(submission_id: str) -> str:
     return f"farm-tasks:lease:{submission_id}"
 
 
-def ledger_key(submission_id: str) -> str:
-    """Hash of what the tries of a submission have done."""
-    return f"farm-tasks:ledger:{submission_id}"
-
-
-def claim_key(entity_id: str) -> str:
+def maker_key(entity_id: str) -> str:
     """The submission that has made what has this id in Kitsu."""
-    return f"farm-tasks:claim:{entity_id}"
+    return f"farm-tasks:maker:{entity_id}"
 
 
 def lock_key(what: str) -> str:

@@ -4,6 +4,7 @@ Addresses come from the environment (see :mod:`farm_tasks.settings`); everything
 with its reason. Names are Celery's own.
 """
 
+import socket
 import ssl
 
 from farm_tasks.settings import settings as _settings
@@ -54,14 +55,32 @@ redis_socket_connect_timeout = 5.0
 redis_socket_keepalive = True
 
 broker_transport_options = {
-    # Counted from receipt and renewed by nothing: longer than the longest transfer.
-    "visibility_timeout": 12 * 3600,
+    # Which messages are whose. Names of our own: nobody renews the messages of another Celery app
+    # in the same Redis, and farm_tasks.worker.visibility would take them away from its workers.
+    "unacked_key": "farm_tasks.unacked",
+    "unacked_index_key": "farm_tasks.unacked_index",
+    "unacked_mutex_key": "farm_tasks.unacked_mutex",
+    # Held by the worker that gives back a dead one's messages, 100 at a time; should it die at
+    # that, the others need not wait for kombu's five minutes.
+    "unacked_mutex_expire": 30,
+    # farm_tasks.worker.visibility gives a dead worker's messages back after a minute. This is only
+    # the net below it: kombu counts by each host's own clock, and sweeps right after an outage of
+    # Redis, before the living had a chance to renew.
+    "visibility_timeout": 3600,
+    # A host that vanished is noticed in 45 s. The kernel's own defaults take more than two hours,
+    # in which an idle worker hears of no message. (Names as far as this platform has them.)
     "socket_keepalive": True,
+    "socket_keepalive_options": {
+        getattr(socket, _name): _value
+        for _name, _value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 5))
+        if hasattr(socket, _name)
+    },
     "priority_steps": list(range(10)),
     "queue_order_strategy": "priority",
 }
 
-# SIGTERM: stop taking messages, let transfers end; systemd and Docker set the limit.
+# How a worker ends is farm_tasks.worker.shutdown's. FARM_TASKS_GRACE_SECONDS and ten seconds more
+# have to pass before systemd (TimeoutStopSec) or Docker (stop_grace_period) may kill it.
 worker_hijack_root_logger = True
 worker_redirect_stdouts = False
 worker_cancel_long_running_tasks_on_connection_loss = False

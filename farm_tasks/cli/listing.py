@@ -26,6 +26,8 @@ STATES = (
 )
 _COLUMNS = ("id", "age", "function", "stage", "moved", "file or error")
 _WIDE = 130
+_SHORTEST_WHAT = 16
+_INDENT = (0, 0, 0, 4)
 _STYLES = {states.SUCCESS: "green", states.FAILURE: "red", states.REVOKED: "yellow"}
 
 
@@ -43,7 +45,8 @@ _STYLES = {states.SUCCESS: "green", states.FAILURE: "red", states.REVOKED: "yell
 def listing(limit: int, wanted: tuple[str, ...], failed: bool, as_json: bool) -> None:
     """List the newest submissions, newest first.
 
-    On a terminal as a table; elsewhere with tabs between the columns.
+    On a terminal as a table, and with --failed with the whole reasons; elsewhere with tabs between
+    the columns. The age is that of the end, once there is one.
     """
     from farm_tasks.submit.listing import recent  # noqa: PLC0415 (Celery is not for --help)
 
@@ -52,11 +55,13 @@ def listing(limit: int, wanted: tuple[str, ...], failed: bool, as_json: bool) ->
     if as_json:
         for record in records:
             print_json(as_dict(record))
-    elif sys.stdout.isatty():
-        _print_table(records)
-    else:
+    elif not sys.stdout.isatty():
         for record in records:
             click.echo("\t".join(_cells(record)))
+    elif chosen == {states.FAILURE}:
+        _print_failures(records, limit)
+    else:
+        _print_table(records)
 
 
 def _cells(record: Record) -> tuple[str, ...]:
@@ -66,7 +71,7 @@ def _cells(record: Record) -> tuple[str, ...]:
     moved = progress.bytes_read or progress.total
     return (
         text.plain(record.id),
-        text.age(time.time() - progress.updated) if progress.updated else "",
+        _age(record),
         text.plain(record.function),
         text.one_line(progress.stage or record.state.lower()) + percent,
         text.sizes(progress.bytes_read, progress.total) if moving and moved else "",
@@ -89,15 +94,44 @@ def _print_table(records: list[Record]) -> None:
     shown = [number for number, name in enumerate(_COLUMNS) if name not in left_out]
     rows = [(*_cells(record)[:-1], _what(record)) for record in records]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for number in shown:
-        width = max(len(_COLUMNS[number]), *(len(row[number]) for row in rows))
-        is_last = number == shown[-1]
-        table.add_column(_COLUMNS[number], no_wrap=True, min_width=None if is_last else width)
+    widths = [max(len(_COLUMNS[number]), *(len(row[number]) for row in rows)) for number in shown]
+    # Two characters around each; left to rich, a long last column would empty the others.
+    widths[-1] = max(_SHORTEST_WHAT, console.width - sum(widths[:-1]) - 2 * len(widths) - 1)
+    for number, width in zip(shown, widths, strict=True):
+        table.add_column(_COLUMNS[number], no_wrap=True, width=width)
     for record, row in zip(records, rows, strict=True):
         cells = [Text(cell) for cell in row]
         cells[_COLUMNS.index("stage")].stylize(_STYLES.get(record.state, ""))
         table.add_row(*(cells[number] for number in shown))
     console.print(table)
+
+
+def _print_failures(records: list[Record], limit: int) -> None:
+    """Each with its whole reason in lines of its own, and how to go on."""
+    from rich.console import Console  # noqa: PLC0415 (rich is for terminals only)
+    from rich.padding import Padding  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not records:
+        console.print("Nothing failed.")
+        return
+    for record in records:
+        console.print(f"{text.plain(record.id)}  {_age(record):<6}  {text.plain(record.function)}")
+        console.print(Padding(Text(_what(record), "red"), _INDENT, expand=False))
+        if record.key:
+            key = Text(f"key {text.plain(record.key)}", "dim")
+            console.print(Padding(key, _INDENT, expand=False))
+    more = f" There may be more: --limit {10 * limit}." if len(records) == limit else ""
+    console.print(
+        f"\n{len(records)} failed.{more} After the cause is mended, `farm-tasks retry ID` or "
+        "`farm-tasks retry --failed` goes on from what is done."
+    )
+
+
+def _age(record: Record) -> str:
+    moment = record.ended or record.progress.updated
+    return text.age(time.time() - moment) if moment else ""
 
 
 def _what(record: Record) -> str:

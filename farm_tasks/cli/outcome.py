@@ -19,9 +19,11 @@ def as_dict(record: Record) -> dict[str, Any]:
     """All that is known of a submission, as one flat JSON object."""
     return {
         "id": record.id,
+        "key": record.key,
         "function": record.function,
         "state": record.state,
         **record.progress.to_dict(),
+        "ended": record.ended,
         "worker": record.worker,
         "error": None if record.error is None else _error_as_dict(record),
         "result": record.result,

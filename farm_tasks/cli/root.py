@@ -26,6 +26,7 @@ _COMMANDS = {
     "status": ("status:status", "Show where submissions are."),
     "watch": ("follow:watch", "Follow submissions until they end, with bars."),
     "cancel": ("status:cancel", "Stop submissions."),
+    "retry": ("retry:retry", "Run again what failed or was cancelled."),
     "list": ("listing:listing", "List the newest submissions."),
     "batch": ("batch:batch", "Transfer many files as one."),
     "worker": ("worker:worker", "Run a worker on this machine."),

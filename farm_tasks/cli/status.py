@@ -82,6 +82,7 @@ def _card(record: Record) -> str:
     percent = "" if progress.percent is None else f"{progress.percent:.1f} %, "
     moved = percent + text.sizes(progress.bytes_read, progress.total)
     lines = {
+        "key": record.key or "",
         "function": record.function,
         "state": f"{record.state} ({progress.stage})" if progress.stage else record.state,
         "file": progress.file,
@@ -90,7 +91,7 @@ def _card(record: Record) -> str:
         "time left": text.duration(progress.eta) if progress.eta else "",
         "attempt": str(progress.attempt) if progress.attempt > 1 else "",
         "worker": record.worker or "",
-        "updated": _ago(progress.updated),
+        "ended" if record.ended else "updated": _ago(record.ended or progress.updated),
         "error": text.one_line(reason(record)),
     }
     shown = (f"  {name:<10} {text.plain(value)}" for name, value in lines.items() if value)

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from farm_tasks.submit.submission import Submission
 
 
+_KEY_HELP = """\
+Names this piece of work, such as deadline:<job id>:<content>. Submitted again with its key, it is
+the same submission while that is queued or running, and after it has ended well; after it failed or
+was cancelled, it runs again and goes on from what is done."""
+
+
 class _Functions(click.Group):
     """One command per function; gazu's names, with ``_`` or ``-``."""
 
@@ -52,7 +58,8 @@ def submit() -> None:
     """Submit a transfer, by the name and with the arguments of gazu's function.
 
     Prints the submission's id and returns at once; a worker does the rest. Entities are given by
-    their ids (UUIDs), files by paths as the worker sees them.
+    their ids (UUIDs), files by paths as the worker sees them. What a farm may submit
+    twice wants a --key.
     """
 
 
@@ -150,6 +157,7 @@ def _option(parameter: inspect.Parameter, kind: _Kind) -> click.Option:
     hints = [
         "A list of objects, or @FILE with it." if kind.is_json else "",
         "May be given more than once." if kind.multiple else "",
+        _KEY_HELP if parameter.name == "key" else "",
     ]
     return click.Option(
         [f"--{kebab}", parameter.name],

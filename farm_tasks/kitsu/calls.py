@@ -20,6 +20,7 @@ from gazu.exception import (
     UploadFailedException,
 )
 
+from farm_tasks.confinement import current, lent, path_behind
 from farm_tasks.errors import (
     BadResponse,
     ContentChanged,
@@ -72,9 +73,9 @@ def calling(
     except requests.RequestException as error:
         raise from_network(error, kitsu.host) from error
     except FileNotFoundError as error:
-        raise FileMissing(f"{error.filename} does not exist on this machine.") from error
+        raise FileMissing(f"{_file_of(error)} does not exist on this machine.") from error
     except OSError as error:
-        raise FileUnreadable(f"{error.filename or 'A file'}: {error.strerror or error}") from error
+        raise FileUnreadable(f"{_file_of(error)}: {error.strerror or error}") from error
 
 
 def upload(
@@ -87,15 +88,20 @@ def upload(
     """Run one of gazu's uploads and return what it returns.
 
     gazu is not given the callback: it would call it while reading ahead. Our body calls it with
-    what has arrived.
+    what has arrived. Under a :class:`~farm_tasks.confinement.Confinement` gazu is not given the
+    paths of the files either, but names of the files themselves.
 
     Raises:
         FarmTasksError: whatever went wrong.
     """
-    with calling(client, progress_callback) as kitsu:
+    # Around the call, so that an error can still be told with the path behind the name.
+    with (
+        lent((arguments, options)) as (positional, named),
+        calling(client, progress_callback) as kitsu,
+    ):
         ensure_token(kitsu)
         announce(progress_callback, "uploading")
-        return function(*arguments, client=kitsu, **options)
+        return function(*positional, client=kitsu, **named)
 
 
 def download(
@@ -123,7 +129,12 @@ def download(
         FarmTasksError: whatever went wrong; the old file, if there was one, is untouched.
     """
     target = os.path.abspath(options.pop(path_argument))
-    with calling(client, progress_callback) as kitsu, PartialFile(target) as partial:
+    confined = current()
+    tag, sweep = (confined.tag, confined.sweep) if confined else (None, False)
+    with (
+        calling(client, progress_callback) as kitsu,
+        PartialFile(target, tag, sweep) as partial,
+    ):
         announce(progress_callback, "downloading")
         for starts in range(STARTS_OVER):
             counter = _Counter(partial, progress_callback)
@@ -159,6 +170,10 @@ class _Counter:
             self._checked = True
         if self._progress is not None:
             self._progress(bytes_read, total)
+
+
+def _file_of(error: OSError) -> str:
+    return path_behind(str(error.filename or "A file"))
 
 
 def _translate(error: GazuException, refusal: Refusal | None) -> FarmTasksError:

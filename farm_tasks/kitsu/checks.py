@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import stat
 
+from farm_tasks.confinement import current
 from farm_tasks.errors import (
     EmptyFile,
     ExtensionRefused,
@@ -13,6 +13,7 @@ from farm_tasks.errors import (
     InvalidArgument,
     TooLarge,
 )
+from farm_tasks.paths import check_regular
 from farm_tasks.settings import settings
 
 _PICTURES = frozenset(["jpe", "jpeg", "jpg", "png"])
@@ -29,7 +30,11 @@ other and DELETES the preview's row, so the extension is checked here, before th
 def readable_file(path: str | os.PathLike[str], may_be_empty: bool = False) -> str:
     """See that ``path`` is a file that can be uploaded, and return it as a string.
 
+    Under a :class:`~farm_tasks.confinement.Confinement` the file itself is looked at, opened from
+    its root on; else what is under the name.
+
     Raises:
+        OutsideRoots: the confinement does not let it be read.
         InvalidArgument: it is empty, a folder, or no regular file.
         FileMissing: nothing is there.
         FileUnreadable: this user may not read it.
@@ -38,19 +43,7 @@ def readable_file(path: str | os.PathLike[str], may_be_empty: bool = False) -> s
     """
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise InvalidArgument("The path of the file is empty.")
-    path = os.fspath(path)
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        raise FileMissing(f"{path} does not exist on this machine.") from None
-    except (OSError, ValueError) as error:
-        raise FileUnreadable(f"{path}: {getattr(error, 'strerror', error)}") from error
-    if stat.S_ISDIR(found.st_mode):
-        raise InvalidArgument(f"{path} is a folder: give the path of a file.")
-    if not stat.S_ISREG(found.st_mode):
-        raise InvalidArgument(f"{path} is not a regular file.")
-    if not os.access(path, os.R_OK):
-        raise FileUnreadable(f"{path} cannot be read by the user that this runs as.")
+    path, found = _look_at(os.fspath(path))
     if not found.st_size and not may_be_empty:
         raise EmptyFile(f"{path} is empty: has the render ended?")
     limit = settings().max_upload_bytes
@@ -61,6 +54,33 @@ def readable_file(path: str | os.PathLike[str], may_be_empty: bool = False) -> s
             "client_max_body_size in the nginx in front of it)."
         )
     return path
+
+
+def _look_at(path: str) -> tuple[str, os.stat_result]:
+    confined = current()
+    if confined is not None:
+        source = confined.source(path)
+        with confined.opened(source) as descriptor:
+            return source, os.fstat(descriptor)
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        raise FileMissing(f"{path} does not exist on this machine.") from None
+    except (OSError, ValueError) as error:
+        raise FileUnreadable(f"{path}: {getattr(error, 'strerror', error)}") from error
+    check_regular(path, found)
+    if not os.access(path, os.R_OK):
+        raise FileUnreadable(f"{path} cannot be read by the user that this runs as.")
+    return path, found
+
+
+def size_of(path: str) -> int:
+    """Bytes of a file to upload.
+
+    Raises:
+        As :func:`readable_file`, but for its size.
+    """
+    return _look_at(path)[1].st_size
 
 
 def preview_file_path(path: str | os.PathLike[str]) -> str:

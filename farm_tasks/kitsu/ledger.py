@@ -28,7 +28,8 @@ SETTLING = 5.0
 SETTLING_AFTER_SILENCE = 60.0
 """The same where it, or the proxy in front of it, was too slow to answer."""
 
-_TRIED = "tried"
+_TRYING = "trying"
+_FAILED = "failed"
 _DONE = "done"
 
 
@@ -157,6 +158,9 @@ def once(
     if facts is not None and facts["state"] == _DONE:
         return facts["result"]
     if facts is not None:
+        if facts["state"] == _TRYING:
+            # Whoever tried it died without a word, perhaps just now: Kitsu gets its time from here.
+            facts = note_failed(ledger, step, facts["before"], settling)
         left = facts["until"] - ledger.now()
         if left > 0:
             raise Unsettled("Kitsu may still be busy with the last try.", left)
@@ -164,7 +168,7 @@ def once(
         if found is not None:
             return _note_done(ledger, step, found)
     known = before() if facts is None else facts["before"]
-    note_tried(ledger, step, known, settling)
+    ledger.write(step, {"state": _TRYING, "before": known})
     try:
         result = do()
     except FarmTasksError as error:
@@ -172,7 +176,7 @@ def once(
             ledger.erase(step)
         else:
             slow = isinstance(error, TemporaryFailure) and error.server_may_go_on
-            note_tried(ledger, step, known, settling + SETTLING_AFTER_SILENCE * slow)
+            note_failed(ledger, step, known, settling + SETTLING_AFTER_SILENCE * slow)
         raise
     return _note_done(ledger, step, result)
 
@@ -194,9 +198,13 @@ def had_no_effect(error: FarmTasksError) -> bool:
     return not isinstance(error, (ServerError, BadResponse, Cancelled))
 
 
-def note_tried(ledger: Ledger, step: str, before: dict[str, Any], settling: float = 0.0) -> None:
-    """Note that a step may happen within ``settling`` seconds, or has happened."""
-    ledger.write(step, {"state": _TRIED, "before": before, "until": ledger.now() + settling})
+def note_failed(
+    ledger: Ledger, step: str, before: dict[str, Any], settling: float = 0.0
+) -> dict[str, Any]:
+    """Note that a step may have happened, or may yet within ``settling`` seconds."""
+    facts = {"state": _FAILED, "before": before, "until": ledger.now() + settling}
+    ledger.write(step, facts)
+    return facts
 
 
 def _note_done(ledger: Ledger, step: str, result: Any) -> Any:

@@ -18,6 +18,8 @@ def add_comment(
     created_at: str | None = None,
     links: list[str] | None = None,
     for_client: bool = False,
+    *,
+    key: str | None = None,
 ) -> Submission:
     """Post a comment, with attachments in the order given. Returns the comment."""
     return send(
@@ -31,6 +33,7 @@ def add_comment(
         created_at=created_at,
         links=links,
         for_client=for_client,
+        key=key,
     )
 
 
@@ -38,6 +41,8 @@ def add_attachment_files_to_comment(
     task: Entity,
     comment: Entity,
     attachments: str | list[str] | None = None,
+    *,
+    key: str | None = None,
 ) -> Submission:
     """Add attachments to a comment, in the order given. Returns what was added."""
     return send(
@@ -45,16 +50,20 @@ def add_attachment_files_to_comment(
         task=task,
         comment=comment,
         attachments=attachments,
+        key=key,
     )
 
 
 def batch_comments(
     comments: list[dict[str, Any]] | None = None,
     task: Entity | None = None,
+    *,
+    key: str | None = None,
 ) -> Submission:
     """Post many comments at once, each with its files. Returns them."""
     return send(
         "batch_comments",
         comments=comments,
         task=task,
+        key=key,
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from farm_tasks.errors import FarmTasksError, StillRunning, UnknownSubmission
 from farm_tasks.settings import settings
-from farm_tasks.states import SUCCESS, group_key
+from farm_tasks.states import FAILURE, REVOKED, SUCCESS, group_key
 from farm_tasks.submit import feed, record
 from farm_tasks.submit.connection import reaching_redis, redis_client
 from farm_tasks.submit.submission import Submission
@@ -138,6 +138,12 @@ class Group:
         """Cancel every member."""
         for one in self.submissions:
             one.cancel()
+
+    def retry(self) -> None:
+        """Retry every member that failed or was cancelled."""
+        for one in self.records():
+            if one.state in {FAILURE, REVOKED}:
+                Submission(one.id).retry()
 
 
 def _outcome(ended: record.Record) -> Any:

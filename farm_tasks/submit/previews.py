@@ -13,6 +13,8 @@ def upload_preview_file(
     file_path: str,
     normalize_movie: bool = True,
     no_job: bool = False,
+    *,
+    key: str | None = None,
 ) -> Submission:
     """Upload the content of a preview file. Returns the preview file, still ``processing``."""
     return send(
@@ -21,6 +23,7 @@ def upload_preview_file(
         file_path=file_path,
         normalize_movie=normalize_movie,
         no_job=no_job,
+        key=key,
     )
 
 
@@ -32,6 +35,8 @@ def add_preview(
     normalize_movie: bool = True,
     revision: int | None = None,
     no_job: bool = False,
+    *,
+    key: str | None = None,
 ) -> Submission:
     """Make a preview on a comment and upload its content. Returns the preview file."""
     return send(
@@ -43,6 +48,7 @@ def add_preview(
         normalize_movie=normalize_movie,
         revision=revision,
         no_job=no_job,
+        key=key,
     )
 
 
@@ -54,6 +60,8 @@ def add_extra_preview(
     preview_file_url: str | None = None,
     normalize_movie: bool = True,
     no_job: bool = False,
+    *,
+    key: str | None = None,
 ) -> Submission:
     """Make one more preview under the revision of ``preview_file`` and upload its content."""
     return send(
@@ -65,6 +73,7 @@ def add_extra_preview(
         preview_file_url=preview_file_url,
         normalize_movie=normalize_movie,
         no_job=no_job,
+        key=key,
     )
 
 
@@ -83,6 +92,8 @@ def publish_preview(
     set_thumbnail: bool = False,
     links: list[str] | None = None,
     wait_until_ready: bool = False,
+    *,
+    key: str | None = None,
 ) -> Submission:
     """Comment, make a preview on the comment, upload it. Returns ``[comment, preview_file]``."""
     return send(
@@ -101,4 +112,5 @@ def publish_preview(
         set_thumbnail=set_thumbnail,
         links=links,
         wait_until_ready=wait_until_ready,
+        key=key,
     )

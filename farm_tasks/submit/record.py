@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime
 from typing import Any
 
 from farm_tasks.errors import Cancelled, FarmTasksError, PermanentFailure, UnknownSubmission
 from farm_tasks.states import (
     FAILURE,
     FINAL_STATES,
+    KEY_FIELD,
     PROGRESS,
     QUEUED,
     RETRY,
@@ -43,6 +45,8 @@ class Record:
         error: Why it failed, is retried or was cancelled.
         worker: The worker that has or had it.
         arguments: What it was submitted with.
+        key: The key it was submitted with, if it was.
+        ended: When it ended, in seconds since the epoch; None while it has not.
     """
 
     id: str
@@ -53,6 +57,8 @@ class Record:
     error: Exception | None = None
     worker: str | None = None
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+    key: str | None = None
+    ended: float | None = None
 
     @property
     def is_final(self) -> bool:
@@ -104,13 +110,10 @@ def decode(submission_id: str, value: bytes | None) -> Record:
         UnknownSubmission: nothing is.
     """
     if value is None:
-        raise UnknownSubmission(
-            f"There is no submission {submission_id}: the id is wrong, or its record has expired."
-        )
+        raise unknown(submission_id)
     meta: dict[str, Any] = sender().backend.decode_result(value)
     state, result = meta["status"], meta.get("result")
-    figures = result if state in {QUEUED, PROGRESS} else meta.get("progress")
-    progress = Progress.from_dict(figures) if isinstance(figures, dict) else Progress()
+    progress = progress_of(meta)
     if state in _STAGE_OF_STATE:
         progress = dataclasses.replace(progress, stage=_STAGE_OF_STATE[state])
     if state != PROGRESS:
@@ -125,4 +128,27 @@ def decode(submission_id: str, value: bytes | None) -> Record:
         error=result if isinstance(result, Exception) else None,
         worker=meta.get("worker"),
         arguments=arguments if isinstance(arguments, dict) else {},
+        key=meta.get(KEY_FIELD),
+        ended=_moment(meta.get("date_done")),
     )
+
+
+def progress_of(meta: dict[str, Any]) -> Progress:
+    """The figures in a stored state, whichever it is."""
+    figures = meta.get("result" if meta["status"] in {QUEUED, PROGRESS} else "progress")
+    return Progress.from_dict(figures) if isinstance(figures, dict) else Progress()
+
+
+def unknown(submission_id: str) -> UnknownSubmission:
+    """The error for a submission that has no record."""
+    return UnknownSubmission(
+        f"There is no submission {submission_id}: the id is wrong, or its record has expired."
+    )
+
+
+def _moment(date_done: Any) -> float | None:
+    """Celery's date, which is UTC where it does not say."""
+    if not isinstance(date_done, str):
+        return None
+    moment = datetime.fromisoformat(date_done)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -12,9 +12,10 @@ from kombu.exceptions import EncodeError
 
 from farm_tasks.entity import Entity, entity_id
 from farm_tasks.errors import InvalidArgument
-from farm_tasks.settings import settings
-from farm_tasks.states import INDEX_KEY, QUEUED, result_key
+from farm_tasks.states import INDEX_KEY, KEY_FIELD, QUEUED, result_key
+from farm_tasks.submit.claim import check_key, submit_once
 from farm_tasks.submit.connection import reaching_redis, redis_client, sender
+from farm_tasks.submit.queueing import send_message, store_queued
 from farm_tasks.submit.submission import Submission
 from farm_tasks.transfer.progress import Progress
 
@@ -27,25 +28,28 @@ ENTITY_ARGUMENTS = frozenset(
 PATH_ARGUMENTS = frozenset(["csv_file_path", "file_path", "otio_file_path", "preview_file_path"])
 UPLOADS_NOTHING = ("download_", "export_", "extract_")
 
-INDEX_SECONDS = 90 * 86400
-"""Older submissions leave the list, unless this submitter keeps them longer: others share it."""
-
 LARGEST_MESSAGE = 256 * 1024
 """Bytes: a message holds ids and paths; what is larger is a mistake, and would fill Redis."""
 
 
-def send(function: str, **arguments: Any) -> Submission:
+def send(function: str, *, key: str | None = None, **arguments: Any) -> Submission:
     """Submit a transfer by the name of its function.
 
     Args:
         function: gazu's name for it.
+        key: What names this piece of work, such as ``deadline:<job id>:<content>``. The same key
+            while its submission is queued or running, or after it has ended well, is that
+            submission; after it failed or was cancelled, it runs again under its id with these
+            arguments. Remembered as long as the submission's record.
         **arguments: gazu's arguments. Dicts of entities are sent as their ids, relative paths as
             absolute ones.
 
     Raises:
-        InvalidArgument: an argument is not usable.
-        BrokerUnavailable: Redis cannot be reached; nothing was submitted.
+        InvalidArgument: an argument is not usable, or the key is another function's.
+        BrokerUnavailable: Redis cannot be reached; nothing was submitted. With a key, submit again.
     """
+    if key is not None:
+        check_key(key)
     message = {name: _portable(function, name, value) for name, value in arguments.items()}
     sources = _paths(message)
     queued = Progress(
@@ -54,43 +58,44 @@ def send(function: str, **arguments: Any) -> Submission:
         file=sources[-1] if sources else "",
         updated=time.time(),
     )
-    submission = Submission(str(uuid.uuid4()))
-    app = sender()
     record: dict[str, Any] = {
         "status": QUEUED,
         "result": queued.to_dict(),
         "traceback": None,
         "children": [],
         "date_done": None,
-        "task_id": submission.id,
+        "task_id": str(uuid.uuid4()),
         "name": f"farm_tasks.{function}",
         "kwargs": message,
     }
+    if key is not None:
+        record[KEY_FIELD] = key
+    encoded = _encoded(record)
+    with reaching_redis():
+        if key is not None:
+            return Submission(submit_once(record))
+        store_queued(record, encoded)
+        try:
+            send_message(record)
+        except BaseException:
+            with redis_client().pipeline() as pipeline:
+                pipeline.delete(result_key(record["task_id"]))
+                pipeline.zrem(INDEX_KEY, record["task_id"])
+                pipeline.execute()
+            raise
+    return Submission(record["task_id"])
+
+
+def _encoded(record: dict[str, Any]) -> Any:
     try:
-        encoded = app.backend.encode(record)
+        encoded = sender().backend.encode(record)
     except EncodeError as error:
         raise InvalidArgument(f"The arguments do not fit into JSON: {error}.") from None
     if len(encoded) > LARGEST_MESSAGE:
         raise InvalidArgument(
             f"The arguments have {len(encoded):,} bytes; a submission takes {LARGEST_MESSAGE:,}."
         )
-    seconds = int(settings().result_days * 86400)
-    with reaching_redis():
-        redis = redis_client()
-        with redis.pipeline() as pipeline:
-            pipeline.set(result_key(submission.id), encoded, ex=seconds)
-            pipeline.zadd(INDEX_KEY, {submission.id: queued.updated})
-            pipeline.zremrangebyscore(INDEX_KEY, 0, queued.updated - max(seconds, INDEX_SECONDS))
-            pipeline.execute()
-        try:
-            app.send_task(record["name"], kwargs=message, task_id=submission.id)
-        except BaseException:
-            with redis.pipeline() as pipeline:
-                pipeline.delete(result_key(submission.id))
-                pipeline.zrem(INDEX_KEY, submission.id)
-                pipeline.execute()
-            raise
-    return submission
+    return encoded
 
 
 def _portable(function: str, name: str, value: Any) -> Any:

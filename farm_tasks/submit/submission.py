@@ -10,6 +10,7 @@ from farm_tasks.cancelling import wish_to_cancel
 from farm_tasks.errors import StillRunning
 from farm_tasks.submit import feed, record
 from farm_tasks.submit.connection import reaching_redis, redis_client
+from farm_tasks.submit.retrying import retry
 from farm_tasks.transfer.progress import Progress
 
 
@@ -88,3 +89,16 @@ class Submission:
         self.record()
         with reaching_redis():
             wish_to_cancel(redis_client(), self.id)
+
+    def retry(self) -> None:
+        """Queue it again after it failed or was cancelled, under its id and with its arguments.
+
+        What it has done already is not done again. One that is queued, or waits to be retried, is
+        put into the queue once more: a message that Redis has lost is replaced by that.
+
+        Raises:
+            InvalidArgument: it has ended well, or its arguments are not known.
+            StillRunning: it runs.
+            UnknownSubmission, BrokerUnavailable: as :meth:`load`.
+        """
+        retry(self.id)

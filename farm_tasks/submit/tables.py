@@ -9,24 +9,30 @@ from farm_tasks.submit.submission import Submission
 def import_assets_with_csv(
     project: Entity,
     csv_file_path: str,
+    *,
+    key: str | None = None,
 ) -> Submission:
     """Create the assets that a CSV file lists. Returns them."""
     return send(
         "import_assets_with_csv",
         project=project,
         csv_file_path=csv_file_path,
+        key=key,
     )
 
 
 def import_shots_with_csv(
     project: Entity,
     csv_file_path: str,
+    *,
+    key: str | None = None,
 ) -> Submission:
     """Create the shots that a CSV file lists. Returns them."""
     return send(
         "import_shots_with_csv",
         project=project,
         csv_file_path=csv_file_path,
+        key=key,
     )
 
 
@@ -36,6 +42,8 @@ def import_otio(
     episode: Entity | None = None,
     naming_convention: str | None = None,
     match_case: bool = True,
+    *,
+    key: str | None = None,
 ) -> Submission:
     """Create or update shots from an editorial file (OTIO, EDL, XML)."""
     return send(
@@ -45,6 +53,7 @@ def import_otio(
         episode=episode,
         naming_convention=naming_convention,
         match_case=match_case,
+        key=key,
     )
 
 
@@ -53,6 +62,8 @@ def export_assets_with_csv(
     csv_file_path: str,
     episode: Entity | None = None,
     assigned_to: Entity | None = None,
+    *,
+    key: str | None = None,
 ) -> Submission:
     """Download a project's assets as a CSV file."""
     return send(
@@ -61,6 +72,7 @@ def export_assets_with_csv(
         csv_file_path=csv_file_path,
         episode=episode,
         assigned_to=assigned_to,
+        key=key,
     )
 
 
@@ -69,6 +81,8 @@ def export_shots_with_csv(
     csv_file_path: str,
     episode: Entity | None = None,
     assigned_to: Entity | None = None,
+    *,
+    key: str | None = None,
 ) -> Submission:
     """Download a project's shots as a CSV file."""
     return send(
@@ -77,4 +91,5 @@ def export_shots_with_csv(
         csv_file_path=csv_file_path,
         episode=episode,
         assigned_to=assigned_to,
+        key=key,
     )

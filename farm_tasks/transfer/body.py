@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from urllib3.fields import RequestField
 
+from farm_tasks.confinement import current, path_behind
 from farm_tasks.errors import FileChanged, FileUnreadable
 from farm_tasks.transfer.progress import ProgressCallback, announce
 
@@ -35,6 +36,7 @@ class FilePart:
 
     Raises:
         FileUnreadable: ``source`` is not backed by a file.
+        OutsideRoots: it is not one that the :class:`~farm_tasks.confinement.Confinement` has lent.
     """
 
     def __init__(self, head: bytes, source: IO[bytes]) -> None:
@@ -42,13 +44,16 @@ class FilePart:
         # The unbuffered file: reading goes straight into our buffer, without a copy. Not where
         # someone has wrapped the file to see what is read of it, as gazu does.
         self._source: Any = source.raw if isinstance(source, io.BufferedReader) else source
-        self.name = str(getattr(source, "name", "file"))
+        self.name = _path_of(source, "file")
         try:
             self._stat = os.fstat(source.fileno())
         except (OSError, AttributeError) as error:
             raise FileUnreadable(f"{self.name}: not a file that can be streamed.") from error
         if not stat.S_ISREG(self._stat.st_mode):
             raise FileUnreadable(f"{self.name}: not a regular file, so its size is not known.")
+        confined = current()
+        if confined is not None:
+            confined.check_lent(_name_of(source, "file"), source)
         self.size = self._stat.st_size
 
     def read_pieces(self, buffer: memoryview) -> Iterator[memoryview]:
@@ -181,7 +186,7 @@ class MultipartBody:
             filename, content, *rest = value
             content_type = rest[0] if rest else None
         else:
-            filename, content = os.path.basename(str(getattr(value, "name", name))), value
+            filename, content = os.path.basename(_path_of(value, name)), value
         field = RequestField(name, b"", filename=filename)
         if content_type is None and filename is not None:
             content_type = mimetypes.guess_type(filename)[0] or "application/octet-stream"
@@ -192,3 +197,13 @@ class MultipartBody:
         if isinstance(content, bytes):
             return head + content + b"\r\n"
         return FilePart(head, content)
+
+
+def _name_of(file: object, otherwise: str) -> str:
+    """What ``file`` was opened as."""
+    return str(getattr(file, "name", otherwise))
+
+
+def _path_of(file: object, otherwise: str) -> str:
+    """The path that a person knows ``file`` by."""
+    return path_behind(_name_of(file, otherwise))

@@ -17,10 +17,17 @@ from typing import TYPE_CHECKING, Any
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
 from urllib3.util import Retry, wait_for_read
 
 from farm_tasks.transfer.backlog import Backlog
 from farm_tasks.transfer.body import MultipartBody
+from farm_tasks.transfer.dial import dial
 
 if TYPE_CHECKING:
     from urllib3.response import HTTPResponse
@@ -54,8 +61,12 @@ class Wire:
         finally:
             _thread.wire = before
 
-    def take(self, connection: _ListeningConnection) -> None:
+    def take(self, connection: _ListeningConnection, sock: socket.socket | None) -> None:
         """Note that ``connection`` is this wire's until another one takes it from the pool.
+
+        Args:
+            connection: What this wire uses from now on.
+            sock: Its socket. Kept apart: http.client lets go of it when the answer says "close".
 
         Raises:
             Exception: what ``check`` raises.
@@ -63,9 +74,15 @@ class Wire:
         with self._lock:
             connection.wire = self
             self._connection = connection
-            # Kept apart: http.client lets go of the socket when the answer says "close".
-            self._socket = connection.sock
+            self._socket = sock
         self.check()  # again: a stop may have come before there was anything to cut
+
+    def release(self, sock: socket.socket) -> None:
+        """Close ``sock``, which was taken, while nobody cuts it."""
+        with self._lock:
+            if self._socket is sock:
+                self._socket = None
+            sock.close()
 
     def cut(self) -> None:
         """End what waits for the socket, in whichever thread. Safe to call at any time."""
@@ -84,6 +101,54 @@ class Wire:
 class _ListeningConnection(HTTPConnection):
     wire: Wire | None = None
     _is_cut_short = False
+    _handle: socket.socket | None = None
+
+    def connect(self) -> None:
+        wire: Wire | None = getattr(_thread, "wire", None)
+        try:
+            super().connect()
+        finally:
+            if self._handle is not None and wire is not None:
+                wire.release(self._handle)
+            self._handle = None
+
+    def _new_conn(self) -> socket.socket:
+        """As urllib3 has it, with its exceptions, but ready to be ended."""
+        wire: Wire | None = getattr(_thread, "wire", None)
+        if wire is None:
+            return super()._new_conn()
+        try:
+            self._dns_host.encode("idna")
+        except UnicodeError:
+            raise LocationParseError(f"'{self._dns_host}', label empty or too long") from None
+        try:
+            sock = dial(
+                (self._dns_host, self.port),
+                self.timeout,
+                self.source_address,
+                self.socket_options or (),
+                wire.check,
+            )
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(
+                self, f"Connection to {self.host} timed out. (connect timeout={self.timeout})"
+            ) from error
+        except OSError as error:
+            raise NewConnectionError(
+                self, f"Failed to establish a new connection: {error}"
+            ) from error
+        sys.audit("http.client.connect", self, self.host, self.port)
+        # TLS takes the descriptor away from this socket before its handshake, which may last: what
+        # is cut meanwhile is a second handle of the same connection.
+        self._handle = sock.dup()
+        try:
+            wire.take(self, self._handle)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     def request(
         self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any
@@ -94,7 +159,7 @@ class _ListeningConnection(HTTPConnection):
         if self.sock is None:
             self.connect()
         if wire is not None:
-            wire.take(self)
+            wire.take(self, self.sock)
         self._is_cut_short = False
         if isinstance(body, MultipartBody):
             if self.sock is not None:

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
+import re
 import shutil
+import stat
 import uuid
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
+from farm_tasks.confinement import current
 from farm_tasks.errors import (
     ConnectionLost,
     DiskFull,
     FarmTasksError,
     FileUnreadable,
     InvalidArgument,
+    TemporaryFailure,
 )
+from farm_tasks.folder import Folder, name_of
 
 _ROOM_TO_SPARE = 1024 * 1024
-_NAME_BYTES = 255 - len("..00000000.part")  # the most that Linux file systems take
+_NAME_BYTES = 255 - len("..00000000.00000000.part")  # the most that Linux file systems take
+
+
+def tag_of(submission: str) -> str:
+    """The mark that the partial files of one submission carry: eight hex digits."""
+    return hashlib.blake2s(submission.encode(errors="replace"), digest_size=4).hexdigest()
 
 
 class PartialFile:
@@ -27,36 +39,77 @@ class PartialFile:
 
     The name is unique to this attempt, ``.<name>.<8 hex>.part`` beside the target: locks cannot be
     trusted on NFS, Lustre or GPFS, where they may say yes to everybody. Beside the target, because
-    a rename is atomic only within one file system. Missing parent folders are made. A symbolic link
-    at the target is replaced, not followed: it may have been put there after the path was checked.
+    a rename is atomic only within one file system. Missing parent folders are made.
+
+    From entering on everything happens in the folder that was opened then, and to the file that was
+    made there, whatever their names mean by then. Under a
+    :class:`~farm_tasks.confinement.Confinement` that folder is reached from the write root on. A
+    symbolic link at the target is replaced, not followed.
 
     Args:
         target: Where the file shall be.
+        tag: Eight hex digits that attempts of one submission share. They stand in the name before
+            those of the attempt.
+        sweep: Remove what attempts with the same tag have left beside the target: a process that is
+            killed cannot clean up. Only for whoever knows that they have ended.
+
+    Attributes:
+        target: Where the file shall be.
+        name: What it is called until then.
+        path: What to open for writing. ``/proc/self/fd/<n>`` on Linux.
 
     Raises:
         InvalidArgument: the target is a folder or has no file name.
-        FileUnreadable: the folder cannot be made; or, on entering, not be written to.
+        OutsideRoots: it is outside of the write roots.
+        ValueError: the tag is none.
     """
 
-    def __init__(self, target: str | os.PathLike[str]) -> None:
-        self.target = Path(target)
-        self._made: list[Path] = []
+    def __init__(
+        self, target: str | os.PathLike[str], tag: str | None = None, sweep: bool = False
+    ) -> None:
+        confined = current()
+        self.target = Path(confined.target(os.fspath(target)) if confined else target)
         try:
             if self.target.is_dir() or not self.target.name:
                 raise InvalidArgument(f"{target} is a folder: give the path of the file to write.")
-            self._make_folders()
         except OSError as error:
             raise _from_os(error, self.target) from error
+        if tag is not None and not re.fullmatch(r"[0-9a-f]{8}", tag):
+            raise ValueError(f"{tag!r} is not a tag of eight hex digits")
         name = os.fsencode(self.target.name)[:_NAME_BYTES].decode(errors="ignore")
-        self.path = self.target.with_name(f".{name}.{uuid.uuid4().hex[:8]}.part")
+        self._stem = f".{name}." if tag is None else f".{name}.{tag}."
+        self.name = f"{self._stem}{uuid.uuid4().hex[:8]}.part"
+        self.path = self.target.with_name(self.name)
+        self._sweeps = sweep and tag is not None
+        self._way: list[Folder] = []
+        self._made: list[tuple[Folder, str]] = []
+        self._descriptor: int | None = None
 
-    def __enter__(self) -> PartialFile:
-        # Tried, not asked for: os.access says yes to root, also on NFS where the server says no.
+    @property
+    def _folder(self) -> Folder:
+        return self._way[-1]
+
+    def __enter__(self) -> Self:
+        """Make the file, and the folders that it needs.
+
+        Raises:
+            FileUnreadable: that cannot be done.
+            OutsideRoots: a link stands in the way.
+        """
         try:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        except OSError as error:
-            raise _from_os(error, self.target) from error
-        os.close(descriptor)
+            self._open_folders()
+            if self._sweeps:
+                self._sweep()
+            # Tried, not asked for: os.access says yes to root, also where an NFS server says no.
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+            self._descriptor = self._folder.open_file(self.name, flags)
+        except BaseException as error:
+            self._remove_folders()
+            self._close()
+            if isinstance(error, OSError):
+                raise _from_os(error, self.target) from error
+            raise
+        self.path = Path(name_of(self._descriptor, str(self.path)))
         return self
 
     def __exit__(
@@ -66,19 +119,12 @@ class PartialFile:
         trace: TracebackType | None,
     ) -> None:
         with contextlib.suppress(OSError):  # what went wrong first is what counts
-            self.path.unlink()
+            self._folder.unlink(self.name)
         if error is not None:
-            with contextlib.suppress(OSError):  # somebody else has put something there
-                for folder in reversed(self._made):
-                    folder.rmdir()
+            self._remove_folders()
+        self._close()
         if isinstance(error, OSError) and error.errno is not None:
             raise _from_os(error, self.target) from error
-
-    def _make_folders(self) -> None:
-        for folder in reversed(self.target.parents):
-            if not folder.is_dir():
-                folder.mkdir(exist_ok=True)
-                self._made.append(folder)
 
     def check_room(self, size: int) -> None:
         """Fail now rather than after an hour if ``size`` more bytes do not fit.
@@ -86,7 +132,7 @@ class PartialFile:
         Raises:
             DiskFull: they do not.
         """
-        free = shutil.disk_usage(self.target.parent).free
+        free = shutil.disk_usage(self.path).free
         if size + _ROOM_TO_SPARE > free:
             raise DiskFull(
                 f"{self.target} needs {size:,} bytes and {free:,} are free on that disk."
@@ -103,33 +149,81 @@ class PartialFile:
 
         Raises:
             ConnectionLost: it is not ``size`` bytes long.
+            TemporaryFailure: it is not under its name any more.
             DiskFull, FileUnreadable: the disk did not take it.
         """
-        descriptor = os.open(self.path, os.O_RDWR)
+        if self._descriptor is None:
+            raise ValueError("there is nothing to commit: it was not entered, or is committed")
+        written = os.fstat(self._descriptor)
+        if size is not None and written.st_size != size:
+            raise ConnectionLost(f"{self.target}: {written.st_size:,} of {size:,} bytes arrived.")
+        os.fsync(self._descriptor)
+        if not self._is_under_its_name(written):
+            raise TemporaryFailure(
+                f"{self.target}: {self.name} was removed or replaced while it was written."
+            )
+        self._close_file()  # Windows renames no open file
+        self._folder.replace(self.name, self.target.name)
+        self._folder.sync()
+        return written.st_size
+
+    def _is_under_its_name(self, written: os.stat_result) -> bool:
         try:
-            written = os.fstat(descriptor).st_size
-            if size is not None and written != size:
-                raise ConnectionLost(f"{self.target}: {written:,} of {size:,} bytes arrived.")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        self.path.replace(self.target)
-        _sync_folder(self.target.parent)
-        return written
+            return os.path.samestat(self._folder.status(self.name), written)
+        except FileNotFoundError:
+            return False
+
+    def _open_folders(self) -> None:
+        confined = current()
+        start, names = confined.way_to(str(self.target)) if confined else _way_to(self.target)
+        self._way.append(Folder.open(start))
+        for name in names:
+            try:
+                inner = self._folder.descend(name)
+            except FileNotFoundError:
+                inner = self._make_folder(name)
+            self._way.append(inner)
+
+    def _make_folder(self, name: str) -> Folder:
+        with contextlib.suppress(FileExistsError):  # somebody else was faster
+            self._folder.make(name)
+            self._made.append((self._folder, name))
+        return self._folder.descend(name)
+
+    def _sweep(self) -> None:
+        pattern = re.compile(re.escape(self._stem) + r"[0-9a-f]{8}\.part")
+        for name in filter(pattern.fullmatch, self._folder.names()):
+            with contextlib.suppress(OSError):  # it may stay: it is in nobody's way
+                if stat.S_ISREG(self._folder.status(name).st_mode):
+                    self._folder.unlink(name)
+
+    def _remove_folders(self) -> None:
+        with contextlib.suppress(OSError):  # somebody else has put something there
+            for folder, name in reversed(self._made):
+                folder.remove(name)
+
+    def _close_file(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+            self.path = self.target.with_name(self.name)  # the number is somebody else's next
+
+    def _close(self) -> None:
+        self._close_file()
+        for folder in self._way:
+            folder.close()
+        self._way.clear()
+        self._made.clear()
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename last through a power cut, where folders can be opened (not on Windows)."""
-    if os.name == "nt":
-        return
-    # Some network file systems refuse, and a folder may be writable yet not readable; the file is
-    # in its place all the same.
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _way_to(target: Path) -> tuple[Path, list[str]]:
+    """The last folder before ``target`` that is there, and the names of those to be made."""
+    names: list[str] = []
+    folder = target.parent
+    while not folder.is_dir() and folder.name:
+        names.insert(0, folder.name)
+        folder = folder.parent
+    return folder, names
 
 
 def _from_os(error: OSError, target: Path) -> FarmTasksError:

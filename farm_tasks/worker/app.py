@@ -5,6 +5,8 @@ from __future__ import annotations
 from celery import Celery
 
 from farm_tasks.worker import logs as _logs  # noqa: F401 (connects itself to Celery's signals)
+from farm_tasks.worker.shutdown import Shutdown
+from farm_tasks.worker.visibility import Visibility
 
 app = Celery("farm_tasks", include=["farm_tasks.worker.tasks"])
 app.config_from_object("worker_config.celeryconfig")
@@ -12,3 +14,5 @@ app.loader.override_backends = {
     "redis": "farm_tasks.worker.backend:TransferBackend",
     "rediss": "farm_tasks.worker.backend:TransferBackend",
 }
+app.steps["worker"].add(Shutdown)
+app.steps["consumer"].add(Visibility)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery.backends.redis import RedisBackend
+from celery.worker.state import revoked
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -50,10 +51,13 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
         """Store the end of a task that was revoked.
 
         Without a request it is a wish, broadcast by Flower or ``celery control revoke``: stored as
-        Celery does, it would read as done while the bytes still move.
+        Celery does, it would read as done while the bytes still move. It does all that Celery's own
+        memory of the revoked does, and can be taken back: a worker would discard the message of a
+        retry for hours.
         """
         if request is None:
             wish_to_cancel(self.client, task_id)
+            revoked.discard(task_id)
         else:
             super().mark_as_revoked(task_id, reason, request, store_result, state)
 

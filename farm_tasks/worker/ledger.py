@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from farm_tasks.errors import Busy
 from farm_tasks.settings import settings
-from farm_tasks.states import claim_key, ledger_key, lock_key
+from farm_tasks.states import ledger_key, lock_key, maker_key
 from farm_tasks.worker.lease import Keeper, Lease, LostOwnership
 from farm_tasks.worker.patience import patiently
 
@@ -110,7 +110,7 @@ class RedisLedger:
         """See the protocol."""
         return bool(
             self._patiently(
-                lambda: self._redis.eval(_CLAIM, 1, claim_key(entity), self._id, _seconds())
+                lambda: self._redis.eval(_CLAIM, 1, maker_key(entity), self._id, _seconds())
             )
         )
 

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from farm_tasks.cancelling import is_cancelled
-from farm_tasks.errors import Cancelled
+from farm_tasks.errors import Cancelled, WorkerStopping
 from farm_tasks.states import PROGRESS
 from farm_tasks.transfer.progress import Meter, Progress
+from farm_tasks.worker.shutdown import stopping
 
 if TYPE_CHECKING:
     from celery import Celery, Task
@@ -100,6 +101,10 @@ class Reporter:
             now = time.monotonic()
             with self._lock:
                 reports = list(self._reports)
+            if stopping():
+                for report in reports:
+                    if not report.meter.stopped:
+                        report.meter.stop(WorkerStopping())
             due = [one for one in reports if one.closing or one.due <= now]
             if due:
                 self._write(due, now)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import os
 import random
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -17,17 +16,19 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from farm_tasks.cancelling import is_cancelled, wish_to_cancel
+from farm_tasks.confinement import Confinement
 from farm_tasks.errors import (
     Cancelled,
     FarmTasksError,
     InvalidArgument,
     TemporaryFailure,
     WorkerCrashed,
+    WorkerStopping,
 )
 from farm_tasks.kitsu.operations.previews import remove_orphan
-from farm_tasks.paths import inside
 from farm_tasks.settings import settings
 from farm_tasks.states import FINAL_STATES, REVOKED, SUCCESS, lease_key, result_key
+from farm_tasks.transfer.partial_file import tag_of
 from farm_tasks.transfer.progress import Meter
 from farm_tasks.worker.app import app
 from farm_tasks.worker.lease import Keeper, Lease, LostOwnership
@@ -35,6 +36,7 @@ from farm_tasks.worker.ledger import RedisLedger
 from farm_tasks.worker.patience import patiently
 from farm_tasks.worker.per_process import PerProcess
 from farm_tasks.worker.reporter import PATIENCE, Reporter
+from farm_tasks.worker.shutdown import stopping
 
 FIRST_BACKOFF = 2.0
 """Seconds: the most that the first retry waits. Doubles with each further one."""
@@ -68,6 +70,7 @@ class TransferTask(Task):  # type: ignore[misc]
             Retry: a temporary failure, to be tried again by Celery.
             Ignore: it was cancelled, and REVOKED is stored; it has ended already; or another
                 worker has it.
+            Reject: this worker ends; its message goes to another one.
             FarmTasksError: it failed for good.
         """
         request = self.request
@@ -76,11 +79,14 @@ class TransferTask(Task):  # type: ignore[misc]
         request.lease = request.ledger = None
         try:
             self._check_arguments(args, kwargs)
+            if stopping():
+                raise WorkerStopping
             self._own()
             self._look_before_starting()
             result = request.ledger.result()
             if result is None:
-                result = self.run(*args, **kwargs)
+                with self._confinement() as request.confinement:
+                    result = self.run(*args, **kwargs)
                 request.ledger.note_result(result)
             return result
         except Cancelled as cancelled:
@@ -90,6 +96,9 @@ class TransferTask(Task):  # type: ignore[misc]
         except LostOwnership as lost:
             logger.warning("%s goes on in another worker.", self.name)
             raise Ignore from lost
+        except WorkerStopping as ending:
+            logger.warning("%s goes to another worker: this one ends.", self.name)
+            raise Reject(str(ending), requeue=True) from ending
         except TemporaryFailure as failure:
             self._try_again(failure)
         except FarmTasksError as failure:
@@ -116,7 +125,7 @@ class TransferTask(Task):  # type: ignore[misc]
         Raises:
             OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
         """
-        resolved = inside(path, settings().read_roots, "FARM_TASKS_READ_ROOTS")
+        resolved: str = self.request.confinement.source(path)
         self.request.files.append(resolved)
         self.request.sources.append(resolved)
         return resolved
@@ -134,7 +143,7 @@ class TransferTask(Task):  # type: ignore[misc]
         Raises:
             OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
         """
-        resolved = inside(path, settings().write_roots, "FARM_TASKS_WRITE_ROOTS")
+        resolved: str = self.request.confinement.target(path)
         self.request.files.append(resolved)
         return resolved
 
@@ -143,9 +152,19 @@ class TransferTask(Task):  # type: ignore[misc]
         meter, files = self.request.meter, self.request.files
         meter.file = files[-1] if files else ""
         meter.stage = "starting"
-        meter(0, sum(map(_size, self.request.sources)))
+        meter(0, sum(map(self.request.confinement.size, self.request.sources)))
         with _reporter.get().reporting(self, meter):
             return operation(*arguments, progress_callback=meter, **options)
+
+    def _confinement(self) -> Confinement:
+        """The roots of this run. Whoever has the lease may remove what dead owners have left."""
+        request, wanted = self.request, settings()
+        return Confinement(
+            wanted.read_roots,
+            wanted.write_roots,
+            tag=tag_of(request.id),
+            sweep=request.retries > 0 or request.lease.followed_a_crash,
+        )
 
     def _check_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         try:
@@ -284,14 +303,6 @@ def _let_go(task: Task, state: str | None = None, **_: Any) -> None:
     if state == SUCCESS:
         task.request.ledger.forget()
     lease.release()
-
-
-def _size(path: str) -> int:
-    """Bytes; 0 for what the operation is about to refuse."""
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return 0
 
 
 assert states.REVOKED == REVOKED  # noqa: S101 (farm_tasks.states spells Celery's states out)

@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import Any
 
-from farm_tasks.states import PROGRESS, result_key
+from farm_tasks.states import PROGRESS, QUEUED, result_key
 from farm_tasks.submit.connection import redis_client, sender
 from farm_tasks.submit.record import Record
 from farm_tasks.transfer.progress import Progress
@@ -27,6 +27,8 @@ def store(submission_id: str, state: str, result: Any, progress: Progress | None
     key = result_key(submission_id)
     stored = redis_client().get(key)
     meta = json.loads(stored) if stored else {"task_id": submission_id, "name": "farm_tasks.x"}
+    if meta.get("status") in {QUEUED, PROGRESS}:
+        meta["progress"] = meta["result"]
     meta["status"] = state
     meta["result"] = backend.encode_result(result, state)
     if progress is not None:

@@ -73,6 +73,16 @@ def test_every_kind_of_option_reaches_the_message(farm: dict[str, str], tmp_path
     assert message["links"] is None
 
 
+def test_the_same_key_prints_the_same_id(farm: dict[str, str]) -> None:
+    command = ["submit", "download_preview_file", ID, "/show/a.mp4", "--key", "deadline:7:a"]
+    first, second = run(*command, env=farm), run(*command, env=farm)
+    assert (first.returncode, first.stdout) == (second.returncode, second.stdout)
+    assert record.read(first.stdout.strip()).key == "deadline:7:a"
+    other = run("submit", "set_avatar", ID, "/show/a.png", "--key", "deadline:7:a", env=farm)
+    assert other.returncode == 2
+    assert "belongs to submission" in other.stderr
+
+
 def test_a_number_is_an_argument_too(farm: dict[str, str]) -> None:
     done = run("submit", "extract_frame_from_preview", ID, "12", "/a.png", "--json", env=farm)
     printed = json.loads(done.stdout)
@@ -88,6 +98,8 @@ def test_a_number_is_an_argument_too(farm: dict[str, str]) -> None:
         ["batch_comments", "--comments", "{"],
         ["batch_comments", "--comments", '{"no": "list"}'],
         ["batch_comments", "--comments", "@/no/such/file"],
+        ["download_preview_file", ID, "/a", "--key", ""],
+        ["download_preview_file", ID, "/a", "--key", "two\nlines"],
     ],
 )
 def test_what_can_never_work_is_not_submitted(farm: dict[str, str], arguments: list[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,27 +15,10 @@ from farm_tasks.states import result_key
 from farm_tasks.submit import Submission
 from farm_tasks.submit.connection import redis_client
 from tests.support.environment import environment_of
-from tests.support.redis_server import RedisServer, free_port, running_redis
+from tests.support.redis_server import RedisServer, free_port
 
 TASK = "11111111-1111-4111-8111-111111111111"
 STATUS = "22222222-2222-4222-8222-222222222222"
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with running_redis(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture
-def alone(broker: RedisServer) -> Iterator[None]:
-    variables = {
-        "FARM_TASKS_BROKER_URL": broker.url(0),
-        "FARM_TASKS_RESULT_BACKEND": broker.url(1),
-    }
-    with environment_of(variables):
-        redis_client().flushall()
-        yield
 
 
 pytestmark = pytest.mark.usefixtures("alone")

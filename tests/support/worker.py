@@ -26,12 +26,13 @@ class Worker:
         environment: Mapping[str, str],
         pool: str = "prefork",
         concurrency: int = 2,
+        app: str = "farm_tasks",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "worker.log"
         self.name = f"test-{os.getpid()}-{folder.name}@localhost"
         self._command = [
-            sys.executable, "-m", "celery", "-A", "farm_tasks", "worker", "--pool", pool,
+            sys.executable, "-m", "celery", "-A", app, "worker", "--pool", pool,
             "--concurrency", str(concurrency), "--loglevel", "INFO", "--hostname", self.name,
             "--without-mingle", "--without-gossip",
         ]  # fmt: skip
@@ -82,8 +83,9 @@ def running_worker(
     environment: Mapping[str, str],
     pool: str = "prefork",
     concurrency: int = 2,
+    app: str = "farm_tasks",
 ) -> Iterator[Worker]:
-    worker = Worker(folder, environment, pool, concurrency)
+    worker = Worker(folder, environment, pool, concurrency, app)
     worker.start()
     try:
         yield worker

@@ -5,8 +5,6 @@ The Kitsu here is one of ours where the real one cannot be made to fail on deman
 
 from __future__ import annotations
 
-import http.server
-import json
 import os
 import threading
 import uuid
@@ -18,80 +16,24 @@ import pytest
 from farm_tasks import submit
 from farm_tasks.errors import (
     Cancelled,
-    HalfDone,
     InvalidArgument,
     ServerUnavailable,
     StillRunning,
     UnknownSubmission,
 )
-from farm_tasks.states import PROGRESS, QUEUED, REVOKED, STARTED, SUCCESS, result_key
+from farm_tasks.states import FAILURE, PROGRESS, QUEUED, REVOKED, STARTED, SUCCESS, result_key
 from farm_tasks.submit import Group, Submission
 from farm_tasks.submit.connection import redis_client, sender
 from farm_tasks.worker.backend import TransferBackend
 from tests.support.environment import environment_of
+from tests.support.failing_kitsu import SOME_ID, FailingKitsu
 from tests.support.media import noise
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.waiting import wait_until
 from tests.support.worker import Worker, running_worker
 
-SOME_ID = "00000000-0000-4000-8000-000000000000"
-
-
 Settings = dict[str, str]
 Upload = Callable[..., Submission]
-
-
-class FailingKitsu(http.server.ThreadingHTTPServer):
-    """Answers each request with the next of ``answers``: a status, and headers."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers: list[tuple[int, dict[str, str]]] = []
-        self.puts: list[tuple[int, dict[str, str]]] = []
-        self.posts: list[str] = []
-        self.hold: threading.Event | None = None
-        self.taken = 0
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    server: FailingKitsu
-
-    def do_GET(self) -> None:
-        self._answer(200, {"version": "1.0.97"})
-
-    def do_POST(self) -> None:
-        self.server.posts.append(self.path)
-        left = int(self.headers["Content-Length"])
-        while left:
-            taken = len(self.rfile.read(min(left, 65536)))
-            if not taken:
-                return
-            left -= taken
-            self.server.taken += taken
-            if self.server.hold is not None:
-                self.server.hold.wait(0.05)
-        status, headers = self.server.answers.pop(0) if self.server.answers else (201, {})
-        self._answer(status, {"id": SOME_ID}, headers)
-
-    def do_PUT(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        status, headers = self.server.puts.pop(0) if self.server.puts else (200, {})
-        self._answer(status, {"id": SOME_ID}, headers)
-
-    def _answer(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
-        payload = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(payload)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(payload)
-
-    def log_message(self, *arguments: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +49,8 @@ def server() -> Iterator[FailingKitsu]:
 @pytest.fixture
 def failing_kitsu(server: FailingKitsu) -> Iterator[FailingKitsu]:
     """The server, as a test wants to find it."""
-    server.answers, server.puts, server.posts, server.taken, server.hold = [], [], [], 0, None
+    server.answers, server.puts, server.taken, server.hold = [], [], 0, None
+    server.posts, server.looks, server.deletes = [], [], []
     yield server
     if server.hold is not None:
         server.hold.set()
@@ -137,7 +80,7 @@ def settings_for(redis: RedisServer, kitsu: FailingKitsu, root: Path, database: 
         "FARM_TASKS_RESULT_BACKEND": redis.url(database + 1),
         "FARM_TASKS_READ_ROOTS": str(root),
         "FARM_TASKS_WRITE_ROOTS": str(root),
-        "FARM_TASKS_RETRY_SECONDS": "20",
+        "FARM_TASKS_RETRY_SECONDS": "5",
     }
 
 
@@ -221,33 +164,43 @@ def test_a_temporary_failure_is_tried_again_and_then_works(
 def test_a_temporary_failure_that_stays_fails_with_its_own_error(
     upload: Upload, worker: Worker, failing_kitsu: FailingKitsu
 ) -> None:
-    failing_kitsu.answers = [(502, {})] * 3
+    failing_kitsu.answers = [(502, {})] * 99
     submission = upload()
-    with pytest.raises(ServerUnavailable, match="502"):
+    with pytest.raises(ServerUnavailable, match=r"502.*FARM_TASKS_RETRY_SECONDS"):
         submission.wait(30)
-    assert len(failing_kitsu.posts) == 3
+    assert len(failing_kitsu.posts) > 1
+    assert submission.state == FAILURE
 
 
-def test_what_must_not_be_done_twice_is_not_tried_again_where_it_may_have_happened(
-    worker: Worker, failing_kitsu: FailingKitsu
+def test_a_temporary_failure_that_asks_for_more_than_there_is_fails_at_once(
+    upload: Upload, worker: Worker, failing_kitsu: FailingKitsu
+) -> None:
+    failing_kitsu.answers = [(503, {"Retry-After": "600"})]
+    with pytest.raises(ServerUnavailable, match="503"):
+        upload().wait(4)
+    assert len(failing_kitsu.posts) == 1
+
+
+def test_a_comment_that_may_have_been_posted_is_looked_for_before_it_is_posted_again(
+    alone: Settings, failing_kitsu: FailingKitsu, folder: Path
 ) -> None:
     failing_kitsu.answers = [(502, {})]
-    with pytest.raises(ServerUnavailable):
-        submit.add_comment(SOME_ID, SOME_ID, "Once").wait(30)
-    assert len(failing_kitsu.posts) == 1
-    failing_kitsu.answers = [(429, {"Retry-After": "0.1"})]
-    assert submit.add_comment(SOME_ID, SOME_ID, "Once").wait(30) == {"id": SOME_ID}
-    assert len(failing_kitsu.posts) == 3
+    settings = {**alone, "FARM_TASKS_RETRY_SECONDS": "60"}
+    with running_worker(folder / "looking", settings, concurrency=1):
+        assert submit.add_comment(SOME_ID, SOME_ID, "Once").wait(40)["id"] == SOME_ID
+    looks = [one for one in failing_kitsu.looks if one.endswith("/comments")]
+    assert len(looks) == 2  # what was there before, and whether it is there now
+    assert len([one for one in failing_kitsu.posts if one.endswith("/comment")]) == 2
 
 
-def test_a_publish_that_fails_after_its_comment_says_how_to_go_on(
+def test_a_publish_goes_on_from_where_it_failed(
     worker: Worker, failing_kitsu: FailingKitsu, folder: Path
 ) -> None:
-    failing_kitsu.answers = [(201, {}), (502, {})]
+    failing_kitsu.answers = [(201, {}), (429, {}), (201, {}), (429, {"Retry-After": "0.1"})]
     path = noise(folder / "shot.mp4", 1000)
-    with pytest.raises(HalfDone, match=f"Comment {SOME_ID} was posted.*upload_preview_file"):
-        submit.publish_preview(SOME_ID, SOME_ID, preview_file_path=str(path)).wait(30)
-    assert len(failing_kitsu.posts) == 2
+    submit.publish_preview(SOME_ID, SOME_ID, preview_file_path=str(path)).wait(30)
+    kinds = [one.split("?")[0].rpartition("/")[2] for one in failing_kitsu.posts]
+    assert kinds == ["comment", "add-preview", "add-preview", SOME_ID, SOME_ID]
 
 
 def test_a_queued_submission_that_is_cancelled_never_starts(
@@ -378,19 +331,19 @@ def test_a_group_adds_up_and_one_failure_does_not_stop_the_rest(
     assert [one.files_done for one in seen] == sorted(one.files_done for one in seen)
 
 
-def test_a_publish_whose_thumbnail_cannot_be_set_is_not_done_again(
+def test_a_publish_whose_thumbnail_could_not_be_set_sets_that_alone(
     worker: Worker, failing_kitsu: FailingKitsu, folder: Path
 ) -> None:
     failing_kitsu.puts = [(429, {"Retry-After": "0"})]
     path = noise(folder / "thumbnail.mp4", 1000)
-    with pytest.raises(HalfDone, match="is published; only the thumbnail was not set"):
-        submit.publish_preview(
-            SOME_ID, SOME_ID, preview_file_path=str(path), set_thumbnail=True
-        ).wait(30)
+    submit.publish_preview(SOME_ID, SOME_ID, preview_file_path=str(path), set_thumbnail=True).wait(
+        30
+    )
     assert len(failing_kitsu.posts) == 3  # the comment, the preview, its content
+    assert not failing_kitsu.puts
 
 
-def test_a_publish_that_is_cancelled_after_its_comment_is_cancelled_and_says_what_is_there(
+def test_a_publish_that_is_cancelled_removes_the_preview_that_it_made(
     worker: Worker, failing_kitsu: FailingKitsu, folder: Path
 ) -> None:
     failing_kitsu.hold = threading.Event()
@@ -398,22 +351,24 @@ def test_a_publish_that_is_cancelled_after_its_comment_is_cancelled_and_says_wha
     submission = submit.publish_preview(SOME_ID, SOME_ID, preview_file_path=str(path))
     wait_until(lambda: submission.progress().bytes_read > 0, 20)
     submission.cancel()
-    with pytest.raises(Cancelled, match=f"Comment {SOME_ID} was posted"):
+    with pytest.raises(Cancelled):
         submission.wait(10)
     assert submission.state == REVOKED
+    wait_until(lambda: failing_kitsu.deletes, 10)
+    assert failing_kitsu.deletes == [f"/api/data/preview-files/{SOME_ID}?force=True"]
 
 
 def test_a_cancel_that_meets_a_temporary_failure_does_not_wait_for_the_retry(
     upload: Upload, worker: Worker, failing_kitsu: FailingKitsu
 ) -> None:
     failing_kitsu.hold = threading.Event()
-    failing_kitsu.answers = [(503, {"Retry-After": "60"})]
+    failing_kitsu.answers = [(503, {"Retry-After": "4"})]
     submission = upload(2_000_000)
     wait_until(lambda: submission.progress().bytes_read > 0, 20)
     submission.cancel()
     failing_kitsu.hold.set()
     with pytest.raises(Cancelled):
-        submission.wait(10)
+        submission.wait(3)
 
 
 def test_a_name_that_is_not_utf8_is_a_name(worker: Worker, folder: Path) -> None:
@@ -429,6 +384,7 @@ def test_a_failure_while_redis_is_away_is_tried_again_when_it_is_back(
 ) -> None:
     """A switch that reboots takes Kitsu and Redis at once."""
     settings = settings_for(redis_server, failing_kitsu, folder, 0)
+    settings["FARM_TASKS_RETRY_SECONDS"] = "60"
     with environment_of(settings), running_worker(folder / "outage", settings) as worker:
         failing_kitsu.hold = threading.Event()
         failing_kitsu.answers = [(502, {})]
@@ -436,7 +392,7 @@ def test_a_failure_while_redis_is_away_is_tried_again_when_it_is_back(
         wait_until(lambda: submission.progress().bytes_read > 0, 20)
         redis_server.kill()
         failing_kitsu.hold.set()
-        wait_until(lambda: "Redis takes no message now" in worker.log.read_text(), 30)
+        wait_until(lambda: "Redis is away, and waited for" in worker.log.read_text(), 30)
         redis_server.start()
         assert submission.wait(60) == {"id": SOME_ID}
         assert submission.progress().attempt == 2
@@ -451,7 +407,7 @@ def test_a_message_of_work_that_is_done_is_not_done_again(
     sender().send_task(
         "farm_tasks.upload_working_file", kwargs=record.arguments, task_id=submission.id
     )
-    wait_until(lambda: "has succeeded already" in worker.log.read_text(), 20)
+    wait_until(lambda: "has ended already" in worker.log.read_text(), 20)
     assert len(failing_kitsu.posts) == 1
     assert submission.state == SUCCESS
 

@@ -11,8 +11,8 @@ from gazu.client import KitsuClient
 from farm_tasks.entity import Entity, entity_id
 from farm_tasks.errors import InvalidArgument
 from farm_tasks.kitsu.calls import upload
-from farm_tasks.kitsu.checks import attachment_paths, preview_file_path
-from farm_tasks.kitsu.ledger import Ledger, Memory, Part, note_tried, once
+from farm_tasks.kitsu.checks import attachment_paths, preview_file_path, size_of
+from farm_tasks.kitsu.ledger import Ledger, Memory, Part, note_failed, once
 from farm_tasks.kitsu.operations.comments import add_comment, like_comments, missing
 from farm_tasks.kitsu.operations.half_done import remembering
 from farm_tasks.kitsu.operations.previews import previews_of, upload_preview_file
@@ -98,7 +98,7 @@ def _post(
             part = Part(ledger, str(number))
             if part.read("comment") is None:
                 taken = [one["id"] for one in made]
-                note_tried(part, "comment", {"comments": known["comments"][number] + taken})
+                note_failed(part, "comment", {"comments": known["comments"][number] + taken})
             made.append(_complete(part, comment, client))
         return made
 
@@ -151,7 +151,7 @@ def _checked(comment: dict[str, Any], task: Entity | None) -> dict[str, Any]:
 
 
 def _bytes_of(comment: dict[str, Any]) -> int:
-    return sum(map(os.path.getsize, comment["attachment_files"] + comment["preview_files"]))
+    return sum(map(size_of, comment["attachment_files"] + comment["preview_files"]))
 
 
 def _is_whole(answer: dict[str, Any], comment: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from gazu.client import KitsuClient
 from farm_tasks.entity import Entity, entity_id
 from farm_tasks.errors import Incomplete, InvalidArgument
 from farm_tasks.kitsu.calls import calling, upload
-from farm_tasks.kitsu.checks import as_gazu_sends, attachment_paths
+from farm_tasks.kitsu.checks import as_gazu_sends, attachment_paths, size_of
 from farm_tasks.kitsu.ledger import Ledger, Memory, once
 from farm_tasks.kitsu.operations.half_done import remembering
 from farm_tasks.transfer.progress import ProgressCallback, announce
@@ -43,7 +43,7 @@ def add_comment(
     """
     ledger = ledger or Memory()
     paths = attachment_paths(attachments)
-    size = sum(map(os.path.getsize, paths))
+    size = sum(map(size_of, paths))
     task = entity_id("task", task)
     task_status = entity_id("task_status", task_status)
 
@@ -210,7 +210,7 @@ def missing(stored: object, paths: list[str]) -> list[str]:
     for path in paths:
         stem, extension = os.path.splitext(os.path.basename(path))
         name = re.compile(f"{re.escape(stem)}(-[a-z]{{8}})?{re.escape(extension)}")
-        size = os.path.getsize(path)
+        size = size_of(path)
         for one in left:
             if one.get("size") == size and name.fullmatch(one.get("name", "")):
                 left.remove(one)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +20,7 @@ from farm_tasks.errors import (
     StillProcessing,
 )
 from farm_tasks.kitsu.calls import calling, upload
-from farm_tasks.kitsu.checks import attachment_paths, preview_file_path
+from farm_tasks.kitsu.checks import attachment_paths, preview_file_path, size_of
 from farm_tasks.kitsu.ledger import SETTLING, Ledger, Memory, is_done, once
 from farm_tasks.kitsu.operations.comments import add_comment
 from farm_tasks.kitsu.operations.half_done import remembering
@@ -193,8 +192,8 @@ def publish_preview(
     path = _movie(preview_file_path, preview_file_url)
     paths = attachment_paths(attachments)
     ledger = ledger or Memory()
-    before = sum(os.path.getsize(one) for one in paths)
-    total = before + os.path.getsize(path)
+    before = sum(size_of(one) for one in paths)
+    total = before + size_of(path)
     posted = add_comment(
         task,
         task_status,
@@ -337,7 +336,7 @@ def _filled(
     progress: ProgressCallback | None,
 ) -> dict[str, Any]:
     """The preview that ``make`` makes or finds, with its content."""
-    size = os.path.getsize(path)
+    size = size_of(path)
     uploaded = is_done(ledger, "upload")
     for _ in range(REMADE):
         if uploaded is not None:
@@ -400,7 +399,7 @@ def _uploaded(
 
     with ledger.alone(f"preview:{preview}"):
         uploaded: dict[str, Any] = once(
-            ledger, "upload", send, look, before, SETTLING + os.path.getsize(path) / DIGESTING
+            ledger, "upload", send, look, before, SETTLING + size_of(path) / DIGESTING
         )
     return uploaded
 
