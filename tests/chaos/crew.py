@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -25,22 +27,30 @@ class Crew:
     def __init__(self, folder: Path, environment: Mapping[str, str], slots: int) -> None:
         self._folder = folder
         self.environment = dict(environment)
-        self._slots = slots
+        self._pool: dict[str, Any] = {"concurrency": slots}
         self._numbers = itertools.count(1)
         self.workers: list[Worker] = []
 
     def hire(self, **more: str) -> Worker:
         """Start one more worker, with these variables besides."""
-        folder = self._folder / f"worker-{next(self._numbers)}"
-        worker = Worker(folder, {**self.environment, **more}, concurrency=self._slots)
-        worker.start()
-        self.workers.append(worker)
-        return worker
+        return self._start(Worker(self._new_folder(), {**self.environment, **more}, **self._pool))
+
+    def hire_elsewhere(self) -> Worker:
+        """Start one as on another machine: in process ids that are none of ours."""
+        return self._start(_Elsewhere(self._new_folder(), self.environment, **self._pool))
 
     def dismiss(self) -> None:
         """End all, at once."""
         for worker in self.workers:
             kill_whole(worker)
+
+    def _new_folder(self) -> Path:
+        return self._folder / f"worker-{next(self._numbers)}"
+
+    def _start(self, worker: Worker) -> Worker:
+        worker.start()
+        self.workers.append(worker)
+        return worker
 
     def lines_about(self, *words: str) -> list[str]:
         """What the workers logged about one submission or tag."""
@@ -50,6 +60,13 @@ class Crew:
             for line in worker.log.read_text(errors="replace").splitlines()
             if any(word in line for word in words)
         ]
+
+
+class _Elsewhere(Worker):
+    def __init__(self, folder: Path, environment: Mapping[str, str], **pool: Any) -> None:
+        super().__init__(folder, environment, **pool)
+        as_anyone = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+        self._command = ["unshare", *as_anyone, "--pid", "--fork", "--mount-proc", *self._command]
 
 
 def is_alive(worker: Worker) -> bool:

@@ -21,18 +21,24 @@ RECOVERY = 240.0
 
 GRACE = 2.0
 
+IMPATIENT = (Phase.FIRST_BYTE, Phase.HALF_WAY)
+"""Here a worker waits 15 s for its bytes to be taken, no more: they are held last."""
 
-def fill_every_phase(stage: Stage, is_waiting: bool = True) -> list[Publish]:
+
+def fill_every_phase(stage: Stage) -> list[Publish]:
     """One publish held in each phase that the road sees, one at its acknowledgement, one queued."""
-    held = [stage.publish(stage.plan(phase)) for phase in ON_THE_ROAD]
-    acknowledged = stage.publish(stage.plan(Phase.ANSWER_LOST))
-    for one in [*held, acknowledged]:
-        wait_until(one.plan.reached.is_set, 30)
-    queued = stage.publish(stage.plan(Phase.QUEUED, Fault.NONE))
-    stage.hold_acknowledgement(acknowledged)
+    phases = sorted(ON_THE_ROAD, key=IMPATIENT.__contains__)
+    plans = [stage.plan(phase) for phase in (*phases, Phase.ANSWER_LOST)]
+    queued_plan = stage.plan(Phase.QUEUED, Fault.NONE)
+    tasks = [stage.new_task() for _ in (*plans, queued_plan)]
+    held = [stage.publish(*pair) for pair in zip(plans, tasks[:-1], strict=True)]
+    for plan in plans:
+        wait_until(plan.reached.is_set, 30)
+    queued = stage.publish(queued_plan, tasks[-1])
+    stage.hold_acknowledgement(held[-1])
     assert queued.submission.state == "QUEUED"
     time.sleep(stage.chance.uniform(0.0, 0.3))
-    return [*held, acknowledged, queued]
+    return [*held, queued]
 
 
 def die(stage: Stage, worker: Worker) -> None:
@@ -73,6 +79,15 @@ def lose_redis_for_a_minute(stage: Stage, worker: Worker) -> None:
     time.sleep(60)
     stage.redis.start()
     stage.release()
+
+
+def test_each_publish_is_in_kitsu_once_after_another_machine_died(stage: Stage) -> None:
+    """Here nobody can see that its processes are gone: leases have to run out."""
+    worker = stage.crew.hire_elsewhere()
+    publishes = fill_every_phase(stage)
+    die(stage, worker)
+    stage.wait(publishes, RECOVERY)
+    stage.assert_each_is_there_once(publishes)
 
 
 @pytest.mark.parametrize(
