@@ -21,7 +21,10 @@ LONGEST_HOLD = 150.0
 
 
 class _Ended(Exception):
-    """The connection of this client is done with."""
+    """The connection of this client is done with, but for what is still to be kept silent."""
+
+    def __init__(self, silence: Plan | None = None) -> None:
+        self.silence = silence
 
 
 class Road:
@@ -76,7 +79,10 @@ class Road:
             while (head := client.read_head()) is not None:
                 with contextlib.closing(_Upstream(self._kitsu, client)) as kitsu:
                     self._pass_on(client, kitsu, head)
-        except (OSError, _Ended):
+        except _Ended as ended:
+            if ended.silence is not None:
+                _keep_silent(client, ended.silence)
+        except OSError:
             pass
         finally:
             with self._lock:
@@ -139,9 +145,7 @@ class Road:
             client.drain()
         elif plan.fault is Fault.RESET:
             client.reset()
-        elif plan.fault is Fault.STALL:
-            _keep_silent(client, plan)
-        raise _Ended
+        raise _Ended(plan if plan.fault is Fault.STALL else None)
 
 
 class _Upstream:
@@ -208,7 +212,10 @@ def _pump(client: Peer, kitsu: _Upstream, size: int) -> None:
 
 
 def _keep_silent(client: Peer, plan: Plan) -> None:
-    """Read nothing, say nothing, until the client gives up or the plan is let go."""
+    """Read nothing, say nothing, until the client gives up or the plan is let go.
+
+    It cannot be heard giving up where the road is full of what it has sent.
+    """
     ear = select.poll()
     ear.register(client.socket, select.POLLRDHUP)
     while not plan.go.is_set() and not ear.poll(200):
