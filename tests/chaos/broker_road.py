@@ -41,6 +41,8 @@ class BrokerRoad:
         self._text: bytes | None = None
         self._go = threading.Event()
         self.held = threading.Event()
+        self._flows = threading.Event()
+        self._flows.set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def url(self, database: int) -> str:
@@ -57,6 +59,14 @@ class BrokerRoad:
         self._text = None
         self._go.set()
 
+    def keep_answers(self) -> None:
+        """Let no answer of Redis through: a worker's host has lost its power."""
+        self._flows.clear()
+
+    def pass_answers(self) -> None:
+        """Go on with it."""
+        self._flows.set()
+
     def cut_all(self) -> None:
         """Reset every connection, which makes Celery deliver again what is being worked on."""
         with self._lock:
@@ -72,6 +82,7 @@ class BrokerRoad:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.release()
+        self.pass_answers()
         self.cut_all()
 
     def _accept(self) -> None:
@@ -92,19 +103,21 @@ class BrokerRoad:
             self._pairs.add((here, there))
         back = threading.Thread(target=self._pump, args=(there, here), daemon=True)
         back.start()
-        self._pump(here, there, may_hold=True)
+        self._pump(here, there, asks=True)
         back.join()
         with self._lock:
             self._pairs.discard((here, there))
         here.close()
         there.close()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, may_hold: bool = False) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, asks: bool = False) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(PIECE):
-                if may_hold and self._text is not None and self._text in data:
+                if asks and self._text is not None and self._text in data:
                     self.held.set()
                     self._go.wait()
+                if not asks:
+                    self._flows.wait()
                 sink.sendall(data)
         for one in (source, sink):
             with contextlib.suppress(OSError):

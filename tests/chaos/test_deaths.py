@@ -101,3 +101,29 @@ def test_each_publish_is_in_kitsu_once(
     strike(stage, worker)
     stage.wait(publishes, RECOVERY)
     stage.assert_each_is_there_once(publishes)
+
+
+def test_a_message_that_was_on_its_way_to_a_worker_that_died_is_not_lost(stage: Stage) -> None:
+    """Redis takes a message off its list when it hands it out; kombu notes it a moment later."""
+    worker = stage.crew.hire()
+    publish = lost_on_the_way(stage)
+    kill_whole(worker)
+    stage.broker_road.pass_answers()
+    stage.crew.hire()
+    stage.wait([publish], RECOVERY)
+    stage.assert_each_is_there_once([publish])
+
+
+def lost_on_the_way(stage: Stage) -> Publish:
+    """A publish whose message Redis has handed out and no worker has got."""
+    while True:
+        plan = stage.plan(Phase.QUEUED, Fault.NONE)
+        task, path = stage.new_task(), stage.new_file(plan)
+        stage.broker_road.keep_answers()
+        publish = stage.submit(plan, task, path)
+        with stage.redis.client(0) as client:
+            time.sleep(0.2)
+            if not client.llen("farm_tasks"):
+                return publish
+        stage.broker_road.pass_answers()  # nobody was listening at that moment
+        stage.wait([publish], 60)
