@@ -11,6 +11,18 @@ from farm_tasks.errors import InvalidArgument
 Entity = str | Mapping[str, Any]
 """What gazu takes for an entity: its id, or a dict that holds it."""
 
+_ENTITIES = frozenset(
+    "assigned_to attachment_file build_job episode organisation person playlist preview_file "
+    "project task task_status working_file".split()
+)
+
+
+def is_entity(function: str, argument: str) -> bool:
+    """Whether ``argument`` of the transfer function is an entity. A comment is one, or its text."""
+    if argument == "comment":
+        return function not in {"add_comment", "publish_preview"}
+    return argument in _ENTITIES
+
 
 def entity_id(name: str, entity: Entity) -> str:
     """The id of ``entity``.

@@ -26,7 +26,7 @@ def inside(path: str, roots: Sequence[Path], setting: str) -> str:
         NotConfigured: there are no roots.
         InvalidArgument: the path is empty, relative, holds a null character or half a surrogate.
         OutsideRoots: it leads elsewhere.
-        FileUnreadable: it changes while it is looked at.
+        FileUnreadable: it leads through a link that may not be read, or changes meanwhile.
     """
     return located(path, roots, setting)[1]
 
@@ -45,8 +45,8 @@ def located(path: str, roots: Sequence[Path], setting: str) -> tuple[str, str]:
         )
     try:
         resolved = os.path.realpath(path)
-    except OSError as error:  # a link that was replaced while it was read
-        raise FileUnreadable(f"{path}: {error.strerror or error}") from error
+    except OSError as error:  # a link that was replaced meanwhile, or may not be read as in /proc
+        raise FileUnreadable(f"{path} cannot be resolved: {error.strerror or error}") from error
     except ValueError as error:
         raise InvalidArgument(f"{path!r} is no path on this system ({error}).") from None
     for root in roots:

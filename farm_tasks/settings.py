@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -15,12 +15,18 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from farm_tasks import redis_tls
 from farm_tasks.errors import NotConfigured
 
 _Roots = Annotated[tuple[Path, ...], NoDecode]
+_TLS_FILES = (
+    "redis_ca_file", "redis_cert_file", "redis_key_file",
+    "kitsu_ca_file", "kitsu_client_cert_file", "kitsu_client_key_file",
+)  # fmt: skip
 
 
 class Settings(BaseSettings):
@@ -36,6 +42,12 @@ class Settings(BaseSettings):
     result_backend: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/1"), alias="FARM_TASKS_RESULT_BACKEND"
     )
+    redis_ca_file: Path | None = Field(None, alias="FARM_TASKS_REDIS_CA_FILE")
+    """The CA that Redis's certificate is checked with, for rediss://. The system's if none."""
+    redis_cert_file: Path | None = Field(None, alias="FARM_TASKS_REDIS_CERT_FILE")
+    redis_key_file: Path | None = Field(None, alias="FARM_TASKS_REDIS_KEY_FILE")
+    """The certificate to show to Redis, and its key if it is in a file of its own."""
+
     result_days: float = Field(7, ge=0.01, le=3650, alias="FARM_TASKS_RESULT_DAYS")
     """Days after which the record of a submission that is no longer written to is forgotten."""
 
@@ -54,6 +66,12 @@ class Settings(BaseSettings):
     kitsu_host: str | None = Field(
         None, validation_alias=AliasChoices("KITSU_HOST", "KITSU_SERVER", "kitsu_host")
     )
+    kitsu_ca_file: Path | None = Field(None, alias="KITSU_CA_FILE")
+    """The CA that Kitsu's certificate is checked with, in place of those that requests trusts."""
+    kitsu_client_cert_file: Path | None = Field(None, alias="KITSU_CLIENT_CERT_FILE")
+    kitsu_client_key_file: Path | None = Field(None, alias="KITSU_CLIENT_KEY_FILE")
+    """The certificate to show to Kitsu, and its key if it is in a file of its own."""
+
     bot_token: SecretStr | None = Field(None, alias="KITSU_BOT_TOKEN")
     bot_token_file: Path | None = Field(None, alias="KITSU_BOT_TOKEN_FILE")
     login: str | None = Field(None, alias="KITSU_LOGIN")
@@ -81,7 +99,42 @@ class Settings(BaseSettings):
                 "not an address such as redis://:password@host:6379/0 (in a password write special "
                 "characters as %23 and the like)"
             )
+        redis_tls.check_address(value.get_secret_value())
         return value
+
+    @field_validator(*_TLS_FILES)
+    @classmethod
+    def _is_readable(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            # OpenSSL and requests say "No such file or directory" of all of them, and not of which.
+            try:
+                with value.open("rb"):
+                    pass
+            except OSError as error:
+                raise ValueError(f"{value}: {error.strerror}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        for cert, key in (_TLS_FILES[1:3], _TLS_FILES[4:6]):
+            if getattr(self, key) is not None and getattr(self, cert) is None:
+                fields = type(self).model_fields
+                raise ValueError(
+                    f"{fields[key].alias} is the key to nothing: set {fields[cert].alias} as well"
+                )
+        if self.redis_ca_file or self.redis_cert_file:
+            for address in (self.broker_url, self.result_backend):
+                if address.get_secret_value().startswith("redis:"):
+                    raise ValueError(
+                        "FARM_TASKS_REDIS_CA_FILE and FARM_TASKS_REDIS_CERT_FILE are for rediss:// "
+                        "addresses, and one begins with redis://: it would go without TLS"
+                    )
+        return self
+
+    def redis(self, address: SecretStr) -> tuple[str, dict[str, Any] | None]:
+        """An address of Redis, and how to speak TLS to it: :func:`farm_tasks.redis_tls.divide`."""
+        files = (self.redis_ca_file, self.redis_cert_file, self.redis_key_file)
+        return redis_tls.divide(address.get_secret_value(), *files)
 
     @field_validator("read_roots", "write_roots", mode="before")
     @classmethod
@@ -138,7 +191,7 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            ": ".join([*map(str, problem["loc"]), problem["msg"].removeprefix("Value error, ")])
             for problem in error.errors(include_input=False, include_url=False)
         )
         raise NotConfigured(problems) from None

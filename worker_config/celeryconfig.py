@@ -5,20 +5,17 @@ with its reason. Names are Celery's own.
 """
 
 import socket
-import ssl
 
 from farm_tasks.settings import settings as _settings
 
 _env = _settings()
 
-broker_url = _env.broker_url.get_secret_value()
-result_backend = _env.result_backend.get_secret_value()
-
-# For rediss:// addresses that do not say it themselves; verification is never off by accident.
-_tls = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
-if broker_url.startswith("rediss:"):
+# For rediss://, the certificate is always checked; kombu alone would not look at it.
+broker_url, _tls = _env.redis(_env.broker_url)
+if _tls:
     broker_use_ssl = _tls
-if result_backend.startswith("rediss:"):
+result_backend, _tls = _env.redis(_env.result_backend)
+if _tls:
     redis_backend_use_ssl = _tls
 
 # A name of our own, so that a Redis shared with other Celery apps mixes nothing up.

@@ -193,7 +193,7 @@ def kitsu() -> Iterator[Finding]:
     from farm_tasks.kitsu.client import find_api, kitsu_client  # noqa: PLC0415
 
     try:
-        address = find_api(str(settings().kitsu_host))
+        address = find_api(settings())
     except FarmTasksError as error:
         yield _failed("Kitsu", error, "Is KITSU_HOST right, and Kitsu running?")
         return

@@ -31,7 +31,8 @@ from farm_tasks.errors import (
     Rejected,
     StillProcessing,
 )
-from farm_tasks.kitsu.client import ensure_token, for_transfer, kitsu_client, session_of
+from farm_tasks.kitsu.client import ensure_token, for_transfer, kitsu_client
+from farm_tasks.kitsu.login import session_of
 from farm_tasks.transfer.download import Download
 from farm_tasks.transfer.failures import Refusal, from_network, from_status
 from farm_tasks.transfer.partial_file import PartialFile

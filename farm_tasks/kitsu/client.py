@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import copy
-import json
 import os
 import re
 import threading
 import time
-from typing import Any
 from urllib.parse import urlsplit
 
-import gazu
 import requests
 from gazu.client import KitsuClient, default_client
-from gazu.exception import AuthFailedException, GazuException, NotAuthenticatedException
 
 from farm_tasks.errors import NotAuthenticated, NotConfigured
+from farm_tasks.kitsu.login import SharedClient, expiry, log_in, read_token_again
 from farm_tasks.settings import Settings, settings
 from farm_tasks.transfer.failures import from_status
 from farm_tasks.transfer.progress import ProgressCallback
@@ -26,6 +21,12 @@ from farm_tasks.transfer.session import Limits, TransferAdapter, TransferSession
 
 EXPIRY_MARGIN = 300.0
 """A token that ends within this many seconds is refreshed before a transfer begins."""
+
+_WITHOUT_CERTIFICATE = (
+    " If the proxy in front of it asks for a certificate, set KITSU_CLIENT_CERT_FILE and "
+    "KITSU_CLIENT_KEY_FILE."
+)
+"""nginx says 400 to who shows none."""
 
 
 class _Process:
@@ -84,15 +85,20 @@ def connect(wanted: Settings) -> KitsuClient:
     """
     if not wanted.kitsu_host:
         raise NotConfigured("KITSU_HOST is not set: give the address of Kitsu.")
-    client = KitsuClient(find_api(wanted.kitsu_host), use_refresh_token=True)
-    client.session = TransferSession(adapter=_process.adapter)
+    host = find_api(wanted)
     token = wanted.token()
     if token:
+        client = SharedClient(host, _session(wanted), lambda one: read_token_again(one, wanted))
         client.access_token = token
-        client.callback_not_authenticated = lambda again, _path: _read_token_again(again, wanted)
     elif wanted.login and wanted.password is not None:
-        _log_in(client, wanted.login, wanted.password.get_secret_value())
-        client.callback_not_authenticated = lambda again, _path: _log_in_again(again, wanted)
+        login, password = wanted.login, wanted.password.get_secret_value()
+
+        def log_in_again(one: KitsuClient) -> bool:
+            log_in(one, login, password)
+            return True
+
+        client = SharedClient(host, _session(wanted), log_in_again)
+        log_in(client, login, password)
     else:
         raise NotConfigured(
             "Set KITSU_BOT_TOKEN or KITSU_BOT_TOKEN_FILE, or KITSU_LOGIN and KITSU_PASSWORD."
@@ -100,7 +106,18 @@ def connect(wanted: Settings) -> KitsuClient:
     return client
 
 
-def find_api(host: str) -> str:
+def _session(wanted: Settings) -> TransferSession:
+    """A session that trusts and shows what the settings say. :func:`for_transfer` copies that."""
+    session = TransferSession(adapter=_process.adapter)
+    if wanted.kitsu_ca_file is not None:
+        session.verify = str(wanted.kitsu_ca_file)
+    if wanted.kitsu_client_cert_file is not None:
+        key = wanted.kitsu_client_key_file or wanted.kitsu_client_cert_file
+        session.cert = (str(wanted.kitsu_client_cert_file), str(key))
+    return session
+
+
+def find_api(wanted: Settings) -> str:
     """The address of the API: people give it with and without ``/api``.
 
     Behind nginx the API is under ``/api`` and the bare address serves the web page; zou alone has
@@ -110,7 +127,7 @@ def find_api(host: str) -> str:
         NotConfigured: neither is a Kitsu API.
         TemporaryFailure: the server cannot be reached.
     """
-    host = host.strip().rstrip("/")
+    host = (wanted.kitsu_host or "").strip().rstrip("/")
     if not host.startswith(("http://", "https://")):
         raise NotConfigured(
             f"KITSU_HOST {_without_user(host)!r} has no http:// or https:// in front."
@@ -119,20 +136,24 @@ def find_api(host: str) -> str:
         urlsplit(host)
     except ValueError:
         raise NotConfigured("KITSU_HOST is not an address.") from None
-    bare = host.removesuffix("/api")
-    with TransferSession(adapter=_process.adapter) as session:
+    bare, hint = host.removesuffix("/api"), ""
+    with _session(wanted) as session:
         for address in (f"{bare}/api", bare):
             try:
                 answer = session.get(f"{address}/").json()
             except requests.JSONDecodeError:
                 if session.refusal is not None and session.refusal.status >= 500:
                     raise from_status(session.refusal) from None
+                if session.refusal is not None and session.refusal.status == 400:
+                    hint = _WITHOUT_CERTIFICATE
                 continue
             if session.refusal is not None and session.refusal.status >= 500:
                 raise from_status(session.refusal)
             if isinstance(answer, dict) and "version" in answer:
                 return address
-    raise NotConfigured(f"KITSU_HOST {_without_user(host)} answers, but not as a Kitsu API does.")
+    raise NotConfigured(
+        f"KITSU_HOST {_without_user(host)} answers, but not as a Kitsu API does.{hint}"
+    )
 
 
 def _without_user(address: str) -> str:
@@ -161,71 +182,28 @@ def for_transfer(
     return twin
 
 
-def session_of(client: KitsuClient) -> TransferSession:
-    """The session that :func:`for_transfer` gave to ``client``."""
-    assert isinstance(client.session, TransferSession)  # noqa: S101 (for the type checker)
-    return client.session
-
-
 def ensure_token(client: KitsuClient) -> None:
     """See that the token outlives the start of a transfer: Kitsu says 401 only after the headers.
 
     Raises:
         NotAuthenticated: it has expired and cannot be refreshed.
     """
-    expiry = _expiry(client.access_token)
-    if expiry is None or expiry > time.time() + EXPIRY_MARGIN:
+    token = client.access_token
+    ends_at = expiry(token)
+    now = time.time()
+    if ends_at is None or ends_at > now + EXPIRY_MARGIN:
         return
-    if client.refresh_token and client.use_refresh_token:
-        client.refresh_access_token()
-    elif expiry <= time.time():
+    can_refresh = bool(client.refresh_token and client.use_refresh_token)
+    if not can_refresh and ends_at > now:
+        return
+    if isinstance(client, SharedClient):
+        renewed = client.renew(may_refresh=True, refused=token)
+    elif can_refresh:
+        renewed = bool(client.refresh_access_token())
+    else:
         again = client.callback_not_authenticated
-        if again is None or not again(client, ""):
-            raise NotAuthenticated(
-                "The Kitsu token has expired. Give the worker a new one in KITSU_BOT_TOKEN."
-            )
-
-
-def _expiry(token: str | None) -> float | None:
-    """The ``exp`` claim (RFC 7519 4.1.4), unverified: only the server can verify it."""
-    try:
-        payload = (token or "").split(".")[1]
-        claims: Any = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return float(claims["exp"])
-    except (IndexError, KeyError, TypeError, ValueError, binascii.Error):
-        return None
-
-
-def _log_in(client: KitsuClient, login: str, password: str) -> None:
-    visitor = copy.copy(client)
-    visitor.tokens = {"access_token": None, "refresh_token": None}
-    visitor.callback_not_authenticated = None
-    try:
-        gazu.log_in(login, password, client=visitor)  # type: ignore[no-untyped-call]
-    except (AuthFailedException, NotAuthenticatedException) as error:
+        renewed = again is not None and bool(again(client, ""))
+    if not renewed:
         raise NotAuthenticated(
-            f"Kitsu does not accept KITSU_LOGIN {login} with KITSU_PASSWORD ({error})."
-        ) from error
-    except GazuException as error:
-        refusal = session_of(client).refusal
-        if refusal is None:
-            raise
-        raise from_status(refusal) from error
-    # In place: the copies made for running transfers share this dict.
-    client.tokens.update(visitor.tokens)
-
-
-def _read_token_again(client: KitsuClient, wanted: Settings) -> bool:
-    """Take a token that was put into its file since, without a restart of all workers."""
-    token = wanted.token()
-    if token == client.access_token:
-        return False
-    client.tokens["access_token"] = token
-    return True
-
-
-def _log_in_again(client: KitsuClient, wanted: Settings) -> bool:
-    if not wanted.login or wanted.password is None:
-        return False
-    _log_in(client, wanted.login, wanted.password.get_secret_value())
-    return True
+            "The Kitsu token has expired. Give the worker a new one in KITSU_BOT_TOKEN."
+        )

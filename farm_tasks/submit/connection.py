@@ -11,10 +11,11 @@ from celery import Celery
 from celery.backends.redis import RedisBackend
 from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.retry import Retry
 
-from farm_tasks.errors import BrokerUnavailable, Denied
+from farm_tasks import redis_tls
+from farm_tasks.errors import BrokerUnavailable, Denied, FarmTasksError, NotConfigured
 
 
 class SubmitterBackend(RedisBackend):  # type: ignore[misc]
@@ -57,17 +58,29 @@ def reaching_redis() -> Iterator[None]:
     """Turn a Redis that cannot be reached into an error of ours.
 
     Raises:
-        Denied: it refuses the password.
+        Denied: it refuses the password, or the user may not do this.
+        NotConfigured: its certificate cannot be trusted, or it does not trust ours.
         BrokerUnavailable: it cannot be reached.
     """
     try:
         yield
-    except AuthenticationError as error:
-        raise Denied(
-            "Redis refuses the password in FARM_TASKS_BROKER_URL or FARM_TASKS_RESULT_BACKEND."
-        ) from error
     except (RedisError, OperationalError, OSError) as error:
-        raise BrokerUnavailable(
-            f"Redis cannot be reached ({error}). Is it running, and are FARM_TASKS_BROKER_URL and "
-            "FARM_TASKS_RESULT_BACKEND right?"
-        ) from error
+        raise _told(error) from error
+
+
+def _told(error: Exception) -> FarmTasksError:
+    causes = [error, error.__cause__]  # kombu wraps what redis-py has raised
+    if any(isinstance(cause, AuthenticationError) for cause in causes):
+        return Denied(
+            "Redis refuses the user or password in FARM_TASKS_BROKER_URL or "
+            "FARM_TASKS_RESULT_BACKEND."
+        )
+    if any(isinstance(cause, NoPermissionError) for cause in causes):
+        return Denied(f"The user of Redis may not do this ({error}): see docs/security.md.")
+    setting = redis_tls.problem(error)
+    if setting is not None:
+        return NotConfigured(f"{setting} ({error})")
+    return BrokerUnavailable(
+        f"Redis cannot be reached ({error}). Is it running, and are FARM_TASKS_BROKER_URL and "
+        "FARM_TASKS_RESULT_BACKEND right?"
+    )

@@ -10,7 +10,8 @@ from typing import Any
 
 from kombu.exceptions import EncodeError
 
-from farm_tasks.entity import Entity, entity_id
+from farm_tasks.arguments import LARGEST_MESSAGE
+from farm_tasks.entity import Entity, entity_id, is_entity
 from farm_tasks.errors import InvalidArgument
 from farm_tasks.states import INDEX_KEY, KEY_FIELD, QUEUED, result_key
 from farm_tasks.submit.claim import check_key, submit_once
@@ -21,15 +22,8 @@ from farm_tasks.transfer.progress import Progress
 
 __all__ = ["Entity", "send"]
 
-ENTITY_ARGUMENTS = frozenset(
-    "assigned_to attachment_file build_job episode organisation person playlist preview_file "
-    "project task task_status working_file".split()
-)
 PATH_ARGUMENTS = frozenset(["csv_file_path", "file_path", "otio_file_path", "preview_file_path"])
 UPLOADS_NOTHING = ("download_", "export_", "extract_")
-
-LARGEST_MESSAGE = 256 * 1024
-"""Bytes: a message holds ids and paths; what is larger is a mistake, and would fill Redis."""
 
 
 def send(function: str, *, key: str | None = None, **arguments: Any) -> Submission:
@@ -109,8 +103,7 @@ def _portable(function: str, name: str, value: Any) -> Any:
         if not isinstance(value, (list, tuple)):
             raise InvalidArgument(f"{name}: {value!r} is not a list of comments.")
         return [_portable_comment(one) for one in value]
-    is_text = name == "comment" and function in {"add_comment", "publish_preview"}
-    if name in ENTITY_ARGUMENTS or (name == "comment" and not is_text):
+    if is_entity(function, name):
         return entity_id(name, value)
     return value
 

@@ -108,10 +108,8 @@ def from_network(error: Exception, url: str) -> errors.FarmTasksError:
     parts = urlsplit(url)
     where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     if isinstance(error, requests.exceptions.SSLError) and not isinstance(_root(error), _CUT_TLS):
-        return errors.PermanentFailure(
-            f"{where}: TLS failed ({_reason(error)}). For a CA of your "
-            "own set REQUESTS_CA_BUNDLE to its file."
-        )
+        reason = _reason(error)
+        return errors.PermanentFailure(f"{where}: TLS failed ({reason}). {_tls_to_mend(reason)}")
     if isinstance(error, _NOT_SENDABLE):
         return errors.NotConfigured(_setting_to_mend(error, where))
     if isinstance(error, requests.ConnectTimeout) or any(
@@ -134,6 +132,17 @@ def from_network(error: Exception, url: str) -> errors.FarmTasksError:
     ):
         return errors.ConnectionLost(f"The connection to {where} failed ({_reason(error)}).")
     return errors.PermanentFailure(f"{where}: {type(error).__name__}: {_reason(error)}")
+
+
+def _tls_to_mend(reason: str) -> str:
+    if "mismatch" in reason or "doesn't match" in reason:
+        return "Set KITSU_HOST to the name that is in the certificate."
+    if "verify failed" in reason:
+        return "For a CA of your own set KITSU_CA_FILE, or REQUESTS_CA_BUNDLE, to its file."
+    return (
+        "If the server asks for a certificate, set KITSU_CLIENT_CERT_FILE and "
+        "KITSU_CLIENT_KEY_FILE; if it does not speak TLS, write http:// in KITSU_HOST."
+    )
 
 
 def _setting_to_mend(error: Exception, where: str) -> str:

@@ -154,6 +154,17 @@ class TransferSession(requests.Session):
         with self._wire.in_use():
             return super().send(request, **options)
 
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """Let a CA that this session was given count more than the environment's.
+
+        requests lets ``REQUESTS_CA_BUNDLE`` win over ``Session.verify`` (its issue 3829).
+        """
+        if verify is None and isinstance(self.verify, str):
+            verify = self.verify
+        return super().merge_environment_settings(url, proxies, stream, verify, cert)
+
     def check(self) -> None:
         """Raise what ends this transfer, if someone asked for its end."""
         check(self._progress)

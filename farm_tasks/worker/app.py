@@ -5,9 +5,11 @@ from __future__ import annotations
 from celery import Celery
 
 from farm_tasks.worker import logs as _logs  # noqa: F401 (connects itself to Celery's signals)
+from farm_tasks.worker import transport
 from farm_tasks.worker.shutdown import Shutdown
 from farm_tasks.worker.visibility import Visibility
 
+transport.install()
 app = Celery("farm_tasks", include=["farm_tasks.worker.tasks"])
 app.config_from_object("worker_config.celeryconfig")
 app.loader.override_backends = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import random
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -15,6 +14,7 @@ from celery.utils.log import get_task_logger
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from farm_tasks import arguments
 from farm_tasks.cancelling import is_cancelled, wish_to_cancel
 from farm_tasks.confinement import Confinement
 from farm_tasks.errors import (
@@ -78,7 +78,7 @@ class TransferTask(Task):  # type: ignore[misc]
         request.meter = Meter(attempt=request.retries + 1)
         request.lease = request.ledger = None
         try:
-            self._check_arguments(args, kwargs)
+            arguments.check(self.run, args, kwargs)
             if stopping():
                 raise WorkerStopping
             self._own()
@@ -165,12 +165,6 @@ class TransferTask(Task):  # type: ignore[misc]
             tag=tag_of(request.id),
             sweep=request.retries > 0 or request.lease.followed_a_crash,
         )
-
-    def _check_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        try:
-            inspect.signature(self.run).bind(*args, **kwargs)
-        except TypeError as error:
-            raise InvalidArgument(f"{self.name}: {error}.") from None
 
     def _own(self) -> None:
         """Take the submission's lease; without it nothing is done.

@@ -18,7 +18,10 @@ KITSU_VARIABLES = ("KITSU_", "FARM_TASKS_")
 
 
 class Worker:
-    """``celery -A farm_tasks worker`` with ``environment`` and nothing else of ours."""
+    """``celery -A farm_tasks worker`` with ``environment`` and nothing else of ours.
+
+    Alone, it does not look for other workers, which takes a second.
+    """
 
     def __init__(
         self,
@@ -27,14 +30,18 @@ class Worker:
         pool: str = "prefork",
         concurrency: int = 2,
         app: str = "farm_tasks",
+        alone: bool = True,
+        log_level: str = "INFO",
+        ready_when: str = " ready.",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._ready_when = ready_when
         self.log = folder / "worker.log"
         self.name = f"test-{os.getpid()}-{folder.name}@localhost"
         self._command = [
             sys.executable, "-m", "celery", "-A", app, "worker", "--pool", pool,
-            "--concurrency", str(concurrency), "--loglevel", "INFO", "--hostname", self.name,
-            "--without-mingle", "--without-gossip",
+            "--concurrency", str(concurrency), "--loglevel", log_level, "--hostname", self.name,
+            *(["--without-mingle", "--without-gossip"] if alone else []),
         ]  # fmt: skip
         kept = {k: v for k, v in os.environ.items() if not k.startswith(KITSU_VARIABLES)}
         self._environment = {**kept, **environment}
@@ -74,7 +81,7 @@ class Worker:
         text = self.log.read_text(errors="replace")
         if self.process.poll() is not None:
             raise AssertionError(f"the worker ended at once:\n{text}")
-        return " ready." in text
+        return self._ready_when in text
 
 
 @contextlib.contextmanager
@@ -84,10 +91,13 @@ def running_worker(
     pool: str = "prefork",
     concurrency: int = 2,
     app: str = "farm_tasks",
+    alone: bool = True,
+    log_level: str = "INFO",
+    ready_when: str = " ready.",
 ) -> Iterator[Worker]:
-    worker = Worker(folder, environment, pool, concurrency, app)
-    worker.start()
+    worker = Worker(folder, environment, pool, concurrency, app, alone, log_level, ready_when)
     try:
+        worker.start()
         yield worker
     finally:
         worker.stop()

@@ -11,7 +11,7 @@ from gazu.client import KitsuClient
 from farm_tasks.entity import Entity, entity_id
 from farm_tasks.errors import InvalidArgument
 from farm_tasks.kitsu.calls import calling, download
-from farm_tasks.kitsu.client import session_of
+from farm_tasks.kitsu.login import session_of
 from farm_tasks.transfer.progress import ProgressCallback
 
 

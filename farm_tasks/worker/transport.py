@@ -1,0 +1,142 @@
+"""The road from Redis into the worker, with a gate on it.
+
+kombu reads whatever is in the list of a queue or on a channel as a message of its own. What is not
+one raises in the worker's event loop, which ends the worker; the next one takes the next such
+message, and so on. Here it is dropped, with a line in the log.
+
+What depends on kombu's private methods is in this file alone; the versions in pyproject.toml bound
+it. In use once :func:`install` has been called, which :mod:`farm_tasks.worker.app` does.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from queue import Empty
+from typing import Any
+
+import redis
+from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport import redis as kombu_redis
+
+from farm_tasks.plain_text import plain
+from farm_tasks.worker.envelope import Unacceptable, checked
+
+logger = logging.getLogger(__name__)
+
+
+def install() -> None:
+    """Have every connection of this process to Redis use this road."""
+    here = f"{__name__}:Transport"
+    TRANSPORT_ALIASES.update(redis=here, rediss=here, sentinel=f"{__name__}:SentinelTransport")
+
+
+class _Gate:
+    """A client of Redis that hands out what a worker may take, and nothing else."""
+
+    last_tag = ""
+
+    def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
+        """Read an answer of Redis; an unacceptable message reads as none."""
+        answer = super().parse_response(connection, command_name, **options)  # type: ignore[misc]
+        if command_name != "BRPOP" or not answer:
+            return answer
+        key, data = answer
+        queue = key.decode().rsplit(kombu_redis.Channel.sep, 1)[0]
+        try:
+            self.last_tag, message = checked(data, queue)
+        except Unacceptable as reason:
+            logger.error(
+                "A message of %d bytes in %s was dropped: %s.",
+                len(data),
+                plain(queue),
+                plain(reason),
+            )
+            return None
+        return key, message
+
+
+class _GatedRedis(_Gate, redis.Redis):  # type: ignore[misc]  # redis-py's own signature is looser
+    pass
+
+
+class _GatedPrefixedRedis(_Gate, kombu_redis.PrefixedStrictRedis):  # type: ignore[misc]
+    pass
+
+
+class _QoS(kombu_redis.QoS):  # type: ignore[misc]
+    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
+        """Give a message back to its queue; drop what is none."""
+        try:
+            super().restore_by_tag(tag, client, leftmost)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            logger.error(
+                "An unacknowledged message was dropped: it cannot be read (%s).",
+                type(error).__name__,
+            )
+            self._remove_from_indices(tag).execute()
+
+
+class _Gated:
+    """What both kinds of channels share."""
+
+    QoS = _QoS
+    client: Any
+    qos: Any
+    connection_errors: tuple[type[Exception], ...]
+
+    def _get_client(self) -> Any:
+        client = super()._get_client()  # type: ignore[misc]
+        if isinstance(client, functools.partial):
+            return functools.partial(_GatedPrefixedRedis, **client.keywords)
+        return _GatedRedis
+
+    def _brpop_read(self, **options: Any) -> Any:
+        """Take the next message, and survive what Celery makes of it."""
+        try:
+            return super()._brpop_read(**options)  # type: ignore[misc]
+        except (Empty, MemoryError, *self.connection_errors):
+            raise
+        except Exception:
+            tag = self.client.last_tag
+            message = self.qos._delivered.get(tag)  # noqa: SLF001
+            # Once more, in case that it was this worker's fault; then it has to be the message's.
+            again = message is not None and not message.delivery_info.get("redelivered")
+            logger.critical(
+                "A message could not be handled and %s.",
+                "goes back to its queue" if again else "was dropped",
+                exc_info=True,
+            )
+            if message is not None:
+                self.qos.reject(tag, requeue=again)
+            return True
+
+    def _receive_one(self, client: Any) -> Any:
+        """Take a message of remote control or an event, and survive it."""
+        try:
+            return super()._receive_one(client)  # type: ignore[misc]
+        except (Empty, MemoryError, *self.connection_errors):
+            raise
+        except Exception as error:
+            logger.error("A broadcast was dropped: it cannot be read (%s).", type(error).__name__)
+            return True
+
+
+class _Channel(_Gated, kombu_redis.Channel):  # type: ignore[misc]
+    pass
+
+
+class _SentinelChannel(_Gated, kombu_redis.SentinelChannel):  # type: ignore[misc]
+    pass
+
+
+class Transport(kombu_redis.Transport):  # type: ignore[misc]
+    """kombu's transport for Redis, with a gate."""
+
+    Channel = _Channel
+
+
+class SentinelTransport(kombu_redis.SentinelTransport):  # type: ignore[misc]
+    """The same by way of Sentinel."""
+
+    Channel = _SentinelChannel

@@ -1,0 +1,1 @@
+"""What somebody who can reach Redis, or sit between the machines, can and cannot do."""
