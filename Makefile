@@ -22,7 +22,7 @@ test: $(READY)  ## All tests, on real parts
 	$(BIN)/python -m pytest -m alone
 
 test-chaos: $(READY)  ## Faults at every phase of a publish, on real parts
-	$(BIN)/python -m pytest -m chaos --numprocesses 3 --dist load
+	$(BIN)/python -m pytest -m chaos --numprocesses 3 --dist load --maxschedchunk 1
 
 soak: $(READY)  ## Hundreds of publishes under random faults: RUNS=200 MINUTES=40 SEED=...
 	$(BIN)/python -m tests.chaos.soak --runs $(or $(RUNS),200) --minutes $(or $(MINUTES),40) \
