@@ -16,6 +16,17 @@ from farm_tasks.submit import Record, Submission
 from tests.chaos.phases import Plan
 from tests.support.media import digest
 
+KINDS = (
+    "lost",
+    "duplicated",
+    "wrong bytes",
+    "attachments",
+    "same revision",
+    "disagreement",
+    "failed",
+)
+"""What can be wrong. "disagreement": the result, or a name, says something else than Kitsu."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Publish:
@@ -27,6 +38,7 @@ class Publish:
         path: What was sent.
         sha256: Of that, when it was submitted.
         submission: What the submitter has of it.
+        attachments: What was sent with the comment.
     """
 
     plan: Plan
@@ -34,6 +46,7 @@ class Publish:
     path: Path
     sha256: str
     submission: Submission
+    attachments: tuple[Path, ...] = ()
 
     @property
     def tag(self) -> str:
@@ -45,7 +58,7 @@ class Finding:
     """Something that is not as it must be.
 
     Attributes:
-        kind: "lost", "duplicated", "wrong bytes", "failed", "disagreement", "same revision".
+        kind: One of :data:`KINDS`.
     """
 
     kind: str
@@ -95,6 +108,9 @@ class Census:
         found: list[Finding] = []
         if len(comments) > 1:
             found.append(finding("duplicated", f"{len(comments)} comments"))
+        attached = sorted(one["size"] for one in comments[0]["attachment_files"])
+        if attached != sorted(path.stat().st_size for path in publish.attachments):
+            found.append(finding("attachments", f"of {attached} bytes"))
         rows = [row["id"] for comment in comments for row in comment["previews"]]
         previews = [gazu.files.get_preview_file(row, client=self._kitsu) for row in rows]
         revisions += [(publish.tag, one["revision"]) for one in previews]

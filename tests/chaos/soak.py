@@ -23,7 +23,7 @@ from pathlib import Path
 from farm_tasks.sandbox import Sandbox
 from farm_tasks.submit.connection import sender
 from tests.chaos import kitsu
-from tests.chaos.census import Finding, Publish
+from tests.chaos.census import KINDS, Finding, Publish
 from tests.chaos.crew import is_alive, kill_slots, kill_whole, terminate
 from tests.chaos.phases import BEFORE_KITSU, ON_THE_ROAD, Fault
 from tests.chaos.stage import Stage, running_stage
@@ -51,8 +51,6 @@ FAULTS = {
     Fault.LOSE: 3,
 }
 """How often, beside each other. A stall costs a minute: one batch in eight has one."""
-
-KINDS = ("lost", "duplicated", "wrong bytes", "same revision", "disagreement", "failed")
 
 
 def nothing(stage: Stage) -> None:
@@ -189,7 +187,7 @@ def run_batch(stage: Stage, blow: Callable[[Stage], None], size: int, has_stall:
         key = f"soak:{plan.tag}" if chance.random() < 0.5 else None
         publish = stage.publish(plan, chance.choice(tasks), key=key)
         if key and chance.random() < 0.5:
-            again = stage.submit(plan, publish.task, publish.path, key=key)
+            again = stage.submit(plan, publish.task, publish.path, publish.attachments, key=key)
             stage.publishes.remove(again)
             assert again.submission == publish.submission
         time.sleep(chance.uniform(0.0, 0.3))

@@ -7,7 +7,7 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,20 +98,31 @@ class Stage:
 
     def publish(self, plan: Plan, task: str | None = None, **options: Any) -> Publish:
         """Submit a publish of bytes that no other has, by default to a task of its own."""
-        return self.submit(plan, task or self.new_task(), self.new_file(plan), **options)
+        sizes = self.chance.sample(range(1_000, 50_000), self.chance.choice([0, 0, 2]))
+        attachments = [noise(self.folder / f"{plan.tag}-{size}.txt", size) for size in sizes]
+        path = self.new_file(plan)
+        return self.submit(plan, task or self.new_task(), path, attachments, **options)
 
-    def submit(self, plan: Plan, task: str, path: Path, **options: Any) -> Publish:
-        """Submit a publish of a file that is there."""
+    def submit(
+        self,
+        plan: Plan,
+        task: str,
+        path: Path,
+        attachments: Sequence[Path] = (),
+        **options: Any,
+    ) -> Publish:
+        """Submit a publish of files that are there."""
         submission = submit.publish_preview(
             task,
             self.sandbox.task_status_ids["wip"],
             comment=f"{plan.tag} by {plan.fault} at {plan.phase}",
+            attachments=[str(one) for one in attachments],
             preview_file_path=str(path),
             normalize_movie=False,
             wait_until_ready=True,
             **options,
         )
-        publish = Publish(plan, task, path, digest(path), submission)
+        publish = Publish(plan, task, path, digest(path), submission, tuple(attachments))
         self.publishes.append(publish)
         return publish
 
