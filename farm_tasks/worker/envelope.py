@@ -27,7 +27,6 @@ from pydantic import (
 )
 
 from farm_tasks.arguments import LARGEST_MESSAGE
-from farm_tasks.states import KEY_FIELD
 
 LARGEST_ENVELOPE = 2 * LARGEST_MESSAGE
 """Bytes of a message with its headers, its body as base64."""
@@ -69,16 +68,6 @@ def _shown(text: str) -> str:
     return text[:_SHOWN]
 
 
-def _our_stamps(given: Any) -> Any:
-    """The stamp that carries a submission's key, and no others: one can revoke by them."""
-    if isinstance(given, list) and KEY_FIELD in given:
-        return [KEY_FIELD]
-    if isinstance(given, dict) and KEY_FIELD in given:
-        values = given[KEY_FIELD] if isinstance(given[KEY_FIELD], list) else [given[KEY_FIELD]]
-        return {KEY_FIELD: [_shown(str(one)) for one in values[:1]]}
-    return None
-
-
 # No colon: ids are parts of the names of keys. No control characters: they are shown.
 _Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]{1,200}$")]
 _TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
@@ -109,8 +98,6 @@ class _Headers(BaseModel):
     kwargsrepr: _Shown | None = None
     origin: _Shown | None = None
     ignore_result: bool = False
-    stamped_headers: Annotated[Any, AfterValidator(_our_stamps)] = None
-    stamps: Annotated[Any, AfterValidator(_our_stamps)] = None
 
 
 class _DeliveryInfo(BaseModel):
@@ -275,7 +262,7 @@ def _other_headers(headers: dict[str, Any]) -> dict[str, Any]:
         if name not in _Headers.model_fields
         and re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,99}", name)
         and not hasattr(Context, name)
-        and name not in {"compression", "groups"}
+        and name not in {"compression", "stamps", "groups"}
         and isinstance(value, (str, int))
         and len(str(value)[:_SHOWN]) < _SHOWN
     }
