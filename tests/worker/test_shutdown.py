@@ -14,6 +14,7 @@ from farm_tasks import submit
 from farm_tasks.submit.connection import sender
 from farm_tasks.worker.shutdown import Shutdown
 from tests.support.discarding_kitsu import WORKING_FILE
+from tests.support.impatient import TIMEOUT
 from tests.support.waiting import wait_until
 from tests.support.worker import Worker
 from tests.worker.crew import MB, Crew, running_crew
@@ -58,15 +59,17 @@ def test_what_does_not_end_within_the_grace_period_goes_to_another_worker(crew: 
     assert crew.kitsu.begun == 6
 
 
-def test_what_ends_within_the_grace_period_ends_here(crew: Crew) -> None:
-    ending = crew.join_all("prefork", "threads", app="farm_tasks")
-    transfers = [crew.upload(3 * MB + i) for i in range(2)]
+def test_what_ends_within_the_grace_period_ends_here_and_nowhere_else(crew: Crew) -> None:
+    ending = crew.join_all("prefork", "threads")
+    transfers = [crew.upload(int(3 * TIMEOUT * MB) + i) for i in range(2)]
     wait_until(lambda: min(map(crew.kitsu.moved, range(2))) > MB / 2, 10)
+    crew.join("threads", 2)  # it would take what nobody speaks for any more
     for worker in ending:
         tell(worker, group=True)
     assert [ended(worker, 30) for worker in ending] == [0, 0]
     for transfer in transfers:
         transfer.wait(1)
+        assert crew.received(transfer) == 1
     assert crew.kitsu.ended == crew.kitsu.begun == 2
     assert (crew.held(), crew.queued()) == ({}, 0)
 
