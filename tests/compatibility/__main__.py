@@ -24,7 +24,7 @@ SETS = (
 """kombu's own bounds allow all but the fourth: kombu 5.6.2 wants redis-py below 6.5."""
 
 TESTS = (
-    "tests/chaos/test_broker_faults.py",
+    "tests/worker/test_broker_faults.py",
     "tests/worker/test_visibility.py",
     "tests/worker/test_shutdown.py",
 )
