@@ -49,8 +49,10 @@ def worker(
     """Run a worker on this machine, until it is told to end.
 
     It needs KITSU_HOST and KITSU_BOT_TOKEN (or KITSU_LOGIN and KITSU_PASSWORD), and the folders
-    that it may use in FARM_TASKS_READ_ROOTS and FARM_TASKS_WRITE_ROOTS. Ctrl-C or SIGTERM let
-    running transfers end. This is `celery -A farm_tasks worker`; what follows `--` goes to Celery.
+    that it may use in FARM_TASKS_READ_ROOTS and FARM_TASKS_WRITE_ROOTS. On Ctrl-C or SIGTERM the
+    transfers that run have FARM_TASKS_GRACE_SECONDS to end, then they go to another worker; Ctrl-C
+    twice or SIGQUIT do not wait. This is `celery -A farm_tasks worker`; what follows `--` goes to
+    Celery.
     """
     from farm_tasks.settings import settings  # noqa: PLC0415 (pydantic is not for --help)
 

@@ -23,7 +23,11 @@ SETS = (
 )
 """kombu's own bounds allow all but the fourth: kombu 5.6.2 wants redis-py below 6.5."""
 
-TESTS = ("test_broker_faults.py", "test_visibility.py", "test_shutdown.py")
+TESTS = (
+    "tests/worker/test_broker_faults.py",
+    "tests/worker/test_visibility.py",
+    "tests/worker/test_shutdown.py",
+)
 
 SECONDS = 600
 
@@ -48,10 +52,9 @@ def run(versions: str, folder: Path) -> tuple[str, float]:
         )
     begun = time.monotonic()
     command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "default"]
-    tests = [f"tests/worker/{name}" for name in TESTS]
     try:
         done = subprocess.run(
-            [*command, *tests],
+            [*command, *TESTS],
             check=False,
             cwd=ROOT,
             timeout=SECONDS,
