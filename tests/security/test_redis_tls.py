@@ -131,6 +131,13 @@ def test_the_whole_road_works_by_tls_with_the_rights_of_the_docs(studio: Studio)
             if progress.bytes_read:
                 cancelled.cancel()
         assert cancelled.state == "REVOKED"
+        studio.kitsu.serve(0)
+        cancelled.retry()
+        assert cancelled.wait(60)["size"] == 50_000_000
+        small = new_file(studio, 10)
+        keyed = submit.upload_working_file(WORKING_FILE, small, key="deadline:1")
+        keyed.wait(60)
+        assert submit.upload_working_file(WORKING_FILE, small, key="deadline:1") == keyed
         group = submit.Group.of([submission, cancelled])
         assert len(submit.Group.load(group.id).submissions) == 2
     studio.kitsu.serve(0)
