@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix bench clean
+.PHONY: demo test test-chaos soak check fix bench clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -18,8 +18,15 @@ demo: $(READY)  ## A real Kitsu, Redis and worker on this machine, and a movie t
 	$(BIN)/farm-tasks demo
 
 test: $(READY)  ## All tests, on real parts
-	$(BIN)/python -m pytest -m 'not alone' --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest -m 'not alone and not chaos' --numprocesses 3 --dist loadfile
 	$(BIN)/python -m pytest -m alone
+
+test-chaos: $(READY)  ## Faults at every phase of a publish, on real parts
+	$(BIN)/python -m pytest -m chaos --numprocesses 3 --dist load --maxschedchunk 1
+
+soak: $(READY)  ## Hundreds of publishes under random faults: RUNS=200 MINUTES=40 SEED=...
+	$(BIN)/python -m tests.chaos.soak --runs $(or $(RUNS),200) --minutes $(or $(MINUTES),40) \
+		$(if $(SEED),--seed $(SEED)) --write
 
 check: $(READY)  ## What CI checks before the tests
 	$(BIN)/ruff format --check

@@ -164,7 +164,7 @@ def start_server(program: Path, folder: Path, roster: Roster) -> Process:
         )
 
     def ready(process: Process) -> bool:
-        with suppress(OSError):
+        with suppress(OSError, IndexError):  # there, and still empty
             lines = lock_file.read_text(encoding="utf-8").split()
             return lines[0] == str(process.pid) and lines[-1] == "ready"
         return False

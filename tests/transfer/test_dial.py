@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 from tests.transfer.conftest import OpenSession
 
 PATIENT = Limits(connect_timeout=60, read_timeout=60)
-SOON = 1.0
+SOON = 2.0
 """Seconds in which a stop must be heard: 0.25, and what a busy machine takes."""
 
 
