@@ -157,8 +157,8 @@ def as_submitter(studio: Studio, database: int = 0) -> redis.Redis:
     "command",
     [
         "FLUSHALL", "KEYS *", "CONFIG GET dir", "CONFIG SET dir /tmp", "ACL LIST", "SHUTDOWN",
-        "MODULE LIST", "MONITOR", "DEBUG SLEEP 0", "SAVE", "REPLICAOF NO ONE", "SCAN 0", "RANDOMKEY",
-        "CLIENT LIST", "CLIENT KILL TYPE normal",
+        "MODULE LIST", "MONITOR", "DEBUG SLEEP 0", "SAVE", "REPLICAOF NO ONE", "SCAN 0",
+        "RANDOMKEY", "CLIENT LIST", "CLIENT KILL TYPE normal",
         # Messages are not taken, and what belongs to other programs is not touched.
         "RPOP farm_tasks", "BRPOP farm_tasks 1", "LRANGE celery 0 -1", "HGETALL farm_tasks.unacked",
         "ZADD farm_tasks.unacked_index 0 x", "LPUSH celery x", "GET other", "SET other x",
