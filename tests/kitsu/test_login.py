@@ -177,6 +177,17 @@ def test_a_token_that_ends_in_mid_batch_is_refreshed_once(logged_in: Kitsu) -> N
     assert (logged_in.refreshes, logged_in.logins) == (1, 1)
 
 
+def test_who_hears_of_it_late_takes_what_is_there(logged_in: Kitsu) -> None:
+    client = kitsu_client()
+    client.make_auth_header()  # sent with the token that ends now
+    logged_in.valid = set()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(ask).result(10) == FILE
+    renewed = client.access_token
+    assert client.refresh_access_token()["access_token"] == renewed
+    assert (logged_in.refreshes, logged_in.logins) == (1, 1)
+
+
 def test_so_it_is_for_uploads(logged_in: Kitsu, tmp_path: Path) -> None:
     sent = tmp_path / "a.blend"
     sent.write_bytes(b"blend")

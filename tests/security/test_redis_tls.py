@@ -131,6 +131,13 @@ def test_the_whole_road_works_by_tls_with_the_rights_of_the_docs(studio: Studio)
             if progress.bytes_read:
                 cancelled.cancel()
         assert cancelled.state == "REVOKED"
+        studio.kitsu.serve(0)
+        cancelled.retry()
+        assert cancelled.wait(60)["size"] == 50_000_000
+        small = new_file(studio, 10)
+        keyed = submit.upload_working_file(WORKING_FILE, small, key="deadline:1")
+        keyed.wait(60)
+        assert submit.upload_working_file(WORKING_FILE, small, key="deadline:1") == keyed
         group = submit.Group.of([submission, cancelled])
         assert len(submit.Group.load(group.id).submissions) == 2
     studio.kitsu.serve(0)
@@ -151,8 +158,8 @@ def as_submitter(studio: Studio, database: int = 0) -> redis.Redis:
     [
         "FLUSHALL", "KEYS *", "CONFIG GET dir", "CONFIG SET dir /tmp", "ACL LIST", "SHUTDOWN",
         "MODULE LIST", "MONITOR", "DEBUG SLEEP 0", "SAVE", "REPLICAOF NO ONE", "SCAN 0",
-        "CLIENT LIST", "CLIENT KILL TYPE normal",
-        # Other people's messages are neither read nor taken.
+        "RANDOMKEY", "CLIENT LIST", "CLIENT KILL TYPE normal",
+        # Messages are not taken, and what belongs to other programs is not touched.
         "RPOP farm_tasks", "BRPOP farm_tasks 1", "LRANGE celery 0 -1", "HGETALL farm_tasks.unacked",
         "ZADD farm_tasks.unacked_index 0 x", "LPUSH celery x", "GET other", "SET other x",
         # Nor are the workers told what to do.

@@ -23,7 +23,8 @@ class DelayingProxy:
         self._sockets: list[socket.socket] = []
         self._text: bytes | None = None
         self.held: list[tuple[socket.socket, bytes]] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
 
     def hold(self, text: bytes) -> None:
         """Hold what contains ``text``, and all that follows it on the same connection."""
@@ -40,6 +41,10 @@ class DelayingProxy:
         return len(held)
 
     def stop(self) -> None:
+        # Closing alone does not end an accept that waits: it would take one more connection.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._acceptor.join(5)
         self._listener.close()
         with self._lock:
             for one in self._sockets:
@@ -51,7 +56,11 @@ class DelayingProxy:
         with contextlib.suppress(OSError):
             while True:
                 here, _ = self._listener.accept()
-                there = socket.create_connection(self._redis)
+                try:
+                    there = socket.create_connection(self._redis)
+                except OSError:  # Redis is away: so says a closed connection
+                    here.close()
+                    continue
                 with self._lock:
                     self._sockets += [here, there]
                 for pump in (self._ask, self._answer):
