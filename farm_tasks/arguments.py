@@ -17,7 +17,7 @@ from farm_tasks.entity import is_entity
 from farm_tasks.errors import InvalidArgument
 
 if typing.TYPE_CHECKING:
-    from pydantic import TypeAdapter
+    from pydantic import BaseModel
 
 LARGEST_MESSAGE = 256 * 1024
 """Bytes: a message holds ids and paths; what is larger is a mistake, and would fill Redis."""
@@ -43,32 +43,28 @@ def check(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str
         InvalidArgument: one is missing, unknown, of another type than the signature says, or too
             large.
     """
-    signature, adapter = _expected(getattr(function, "__func__", function))
+    signature, model = _expected(getattr(function, "__func__", function))
     try:
         given = signature.bind(*args, **kwargs).arguments
     except TypeError as error:
         raise InvalidArgument(f"{function.__name__}: {_cut(str(error))}.") from None
     _check_size(args, kwargs)
-    _check_types(adapter, function.__name__, given)
+    _check_types(model, function.__name__, given)
 
 
 @functools.lru_cache(maxsize=128)
-def _expected(function: Callable[..., Any]) -> tuple[inspect.Signature, TypeAdapter[Any]]:
+def _expected(function: Callable[..., Any]) -> tuple[inspect.Signature, type[BaseModel]]:
     """The signature without ``self``, and what checks the types in it. Made at the first call."""
     # Here, because a submitter needs this module's figures alone.
-    from pydantic import ConfigDict, TypeAdapter  # noqa: PLC0415
-    from typing_extensions import TypedDict  # noqa: PLC0415  (pydantic's own dependency)
+    from pydantic import ConfigDict, create_model  # noqa: PLC0415
 
     signature = inspect.signature(function)
     parameters = [one for one in signature.parameters.values() if one.name != "self"]
     hints = typing.get_type_hints(function)
-    types = TypedDict(  # type: ignore[operator]
-        "types",
-        {one.name: hints.get(one.name, Any) for one in parameters},
-        total=False,
-    )
-    types.__pydantic_config__ = ConfigDict(strict=True, str_max_length=LONGEST_TEXT)
-    return signature.replace(parameters=parameters), TypeAdapter(types)
+    fields: dict[str, Any] = {one.name: (hints.get(one.name, Any), None) for one in parameters}
+    strict = ConfigDict(strict=True, str_max_length=LONGEST_TEXT)
+    model = create_model("Arguments", __config__=strict, **fields)
+    return signature.replace(parameters=parameters), model
 
 
 def _check_size(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -89,7 +85,7 @@ def _check_size(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
             )
 
 
-def _check_types(adapter: TypeAdapter[Any], function: str, given: dict[str, Any]) -> None:
+def _check_types(model: type[BaseModel], function: str, given: dict[str, Any]) -> None:
     from pydantic import ValidationError  # noqa: PLC0415
 
     # An entity may be a dict: whether it holds an id is for whoever needs the id.
@@ -98,7 +94,7 @@ def _check_types(adapter: TypeAdapter[Any], function: str, given: dict[str, Any]
         for name, value in given.items()
     }
     try:
-        adapter.validate_python(values)
+        model.model_validate(values)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False, include_context=False)
         # The name of a file need not be UTF-8. Python's own text can hold it, pydantic's cannot.

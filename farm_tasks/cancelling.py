@@ -19,9 +19,10 @@ from farm_tasks.states import (
     REVOKED,
     cancel_key,
     claim_key,
+    ledger_key,
     result_key,
 )
-from farm_tasks.stored_state import KEEP_CLAIM, digest
+from farm_tasks.stored_state import KEEP_COMPANY, digest
 
 SHORTEST_WISH = 7 * 86400
 """Seconds. A wish is remembered as long as a message may wait in a queue."""
@@ -29,13 +30,13 @@ SHORTEST_WISH = 7 * 86400
 # In one step: a worker looks for the wish right after it has stored a state, and whoever has the
 # submission run again takes the wish back in the same step as it stores QUEUED.
 _WISH = f"""
-{KEEP_CLAIM}
+{KEEP_COMPANY}
 local current = redis.call('GET', KEYS[1])
 if (current and redis.sha1hex(current) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[2], 1, 'EX', ARGV[2])
 if ARGV[3] ~= '' then
   redis.call('SET', KEYS[1], ARGV[3], 'EX', ARGV[4])
-  keep_claim(KEYS[3], ARGV[4])
+  keep_company(KEYS[3], KEYS[4], ARGV[4])
   redis.call('PUBLISH', KEYS[1], ARGV[3])
 end
 return 1
@@ -49,7 +50,7 @@ def wish_to_cancel(redis: Any, submission_id: str) -> None:
         redis: A client of the result backend.
         submission_id: Celery's task id.
     """
-    keys = result_key(submission_id), cancel_key(submission_id), claim_key(submission_id)
+    keys = [of(submission_id) for of in (result_key, cancel_key, claim_key, ledger_key)]
     record_seconds = int(settings().result_days * 86400)
     wish_seconds = max(SHORTEST_WISH, record_seconds)
     while True:

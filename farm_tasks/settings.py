@@ -102,6 +102,17 @@ class Settings(BaseSettings):
         redis_tls.check_address(value.get_secret_value())
         return value
 
+    @field_validator("kitsu_host")
+    @classmethod
+    def _holds_no_password(cls, value: str | None) -> str | None:
+        # Kitsu takes none there, and an address is shown in many places.
+        if value is not None and "@" in value.split("://")[-1].split("/")[0]:
+            raise ValueError(
+                "a name or password in the address: give it without, and set KITSU_LOGIN and "
+                "KITSU_PASSWORD or KITSU_BOT_TOKEN_FILE"
+            )
+        return value
+
     @field_validator(*_TLS_FILES)
     @classmethod
     def _is_readable(cls, value: Path | None) -> Path | None:

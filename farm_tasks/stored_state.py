@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
-from farm_tasks.states import claim_key, result_key
+from kombu.utils.json import dumps
 
-KEEP_CLAIM = """
-local function keep_claim(claim, seconds)
+from farm_tasks.states import KEY_FIELD, claim_key, ledger_key, result_key
+
+KEEP_COMPANY = """
+local function keep_company(claim, ledger, seconds)
   local held = redis.call('HGET', claim, 'key')
   if held then
     redis.call('EXPIRE', claim, seconds)
     redis.call('EXPIRE', held, seconds)
   end
+  if redis.call('TTL', ledger) < tonumber(seconds) then
+    redis.call('EXPIRE', ledger, seconds)
+  end
 end
 """
-"""For scripts that store a record. A submission's key is kept as long as its record: were it
-forgotten first, the same work could be done twice.
+"""For scripts that store a record. A submission's key, and the ledger of what it has done, are kept
+as long as its record at least: were they forgotten first, the same work could be done twice.
 """
 
 # Atomic: a write that timed out here may reach Redis later, when a stopped server goes on. By then
 # the state is another one, and the write does nothing.
 _REPLACE = f"""
-{KEEP_CLAIM}
+{KEEP_COMPANY}
 local current = redis.call('GET', KEYS[1])
 if (current and redis.sha1hex(current) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-keep_claim(KEYS[2], ARGV[3])
+keep_company(KEYS[2], KEYS[3], ARGV[3])
 redis.call('PUBLISH', KEYS[1], ARGV[2])
 return 1
 """
@@ -49,8 +55,25 @@ def replace(
         Whether it was stored.
     """
     name = key.decode() if isinstance(key, bytes) else key
-    claim = claim_key(name.removeprefix(result_key("")))
-    return bool(redis.eval(_REPLACE, 2, key, claim, digest(seen), value, seconds))
+    submission_id = name.removeprefix(result_key(""))
+    keys = key, claim_key(submission_id), ledger_key(submission_id)
+    return bool(redis.eval(_REPLACE, len(keys), *keys, digest(seen), value, seconds))
+
+
+def is_of_another_run(stored: Mapping[str, Any], arguments: Any) -> bool:
+    """Whether a message is not the one that its submission's record was stored for.
+
+    A submission that was cancelled in the queue, and submitted again with its key and other
+    arguments, has its first message there still.
+
+    Args:
+        stored: The record, decoded.
+        arguments: The message's keyword arguments.
+    """
+    if stored.get(KEY_FIELD) is None:
+        return False
+    # As text: a NaN is not equal to itself.
+    return bool(dumps(stored.get("kwargs"), sort_keys=True) != dumps(arguments, sort_keys=True))
 
 
 def digest(seen: bytes | None) -> str:

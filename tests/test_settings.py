@@ -56,3 +56,13 @@ def test_roots_are_absolute(name: str) -> None:
         pytest.raises(NotConfigured, match="render is not an absolute path"),
     ):
         settings()
+
+
+@pytest.mark.parametrize(
+    "value", ["http://user:sekret@kitsu", "https://sekret@kitsu/api", "user:sekret@kitsu"]
+)
+def test_a_password_in_the_address_of_kitsu_is_refused_without_telling_it(value: str) -> None:
+    with environment_of({"KITSU_HOST": value}), pytest.raises(NotConfigured) as caught:
+        settings()
+    assert "KITSU_HOST: a name or password in the address" in str(caught.value)
+    assert "sekret" not in str(caught.value)

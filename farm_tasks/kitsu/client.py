@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import re
 import threading
 import time
 from urllib.parse import urlsplit
@@ -129,9 +128,7 @@ def find_api(wanted: Settings) -> str:
     """
     host = (wanted.kitsu_host or "").strip().rstrip("/")
     if not host.startswith(("http://", "https://")):
-        raise NotConfigured(
-            f"KITSU_HOST {_without_user(host)!r} has no http:// or https:// in front."
-        )
+        raise NotConfigured(f"KITSU_HOST {host!r} has no http:// or https:// in front.")
     try:
         urlsplit(host)
     except ValueError:
@@ -151,14 +148,7 @@ def find_api(wanted: Settings) -> str:
                 raise from_status(session.refusal)
             if isinstance(answer, dict) and "version" in answer:
                 return address
-    raise NotConfigured(
-        f"KITSU_HOST {_without_user(host)} answers, but not as a Kitsu API does.{hint}"
-    )
-
-
-def _without_user(address: str) -> str:
-    """The address without a name and password in it."""
-    return re.sub(r"^(\w+://)?[^/]*@", r"\1", address)
+    raise NotConfigured(f"KITSU_HOST {host} answers, but not as a Kitsu API does.{hint}")
 
 
 def for_transfer(

@@ -23,10 +23,11 @@ from farm_tasks.states import (
     QUEUED,
     REVOKED,
     claim_key,
+    ledger_key,
     result_key,
     submission_key,
 )
-from farm_tasks.stored_state import KEEP_CLAIM
+from farm_tasks.stored_state import KEEP_COMPANY
 from farm_tasks.submit.connection import redis_client, sender
 from farm_tasks.submit.queueing import record_seconds, send_message, store_queued
 
@@ -38,9 +39,9 @@ PATIENCE = 3
 _LOOK_AGAIN = 0.05
 
 _KEEP = f"""
-{KEEP_CLAIM}
+{KEEP_COMPANY}
 redis.call('EXPIRE', KEYS[1], ARGV[1])
-keep_claim(KEYS[2], ARGV[1])
+keep_company(KEYS[2], KEYS[3], ARGV[1])
 """
 
 # The token tells this sending from a later one: a late answer says nothing about that.
@@ -103,7 +104,8 @@ def submit_once(record: dict[str, Any]) -> str:
             stored = json.loads(seen)
             _check_function(key, record["name"], stored)
             if stored["status"] not in {FAILURE, REVOKED}:
-                redis.eval(_KEEP, 2, result_key(holder), claim_key(holder), record_seconds())
+                keys = result_key(holder), claim_key(holder), ledger_key(holder)
+                redis.eval(_KEEP, len(keys), *keys, record_seconds())
                 _see_it_sent(holder)
                 return holder
             mine = {**record, "task_id": holder}

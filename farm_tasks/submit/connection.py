@@ -68,6 +68,12 @@ def reaching_redis() -> Iterator[None]:
         raise _told(error) from error
 
 
+def _is_of_script(error: BaseException | None) -> bool:
+    """Whether a script was not allowed to do a part of its work, as Redis 6 and 7 say it."""
+    text = str(error)
+    return "The user executing the script" in text or "ACL failure in script" in text
+
+
 def _told(error: Exception) -> FarmTasksError:
     causes = [error, error.__cause__]  # kombu wraps what redis-py has raised
     if any(isinstance(cause, AuthenticationError) for cause in causes):
@@ -75,7 +81,7 @@ def _told(error: Exception) -> FarmTasksError:
             "Redis refuses the user or password in FARM_TASKS_BROKER_URL or "
             "FARM_TASKS_RESULT_BACKEND."
         )
-    if any(isinstance(cause, NoPermissionError) for cause in causes):
+    if any(isinstance(cause, NoPermissionError) or _is_of_script(cause) for cause in causes):
         return Denied(f"The user of Redis may not do this ({error}): see docs/security.md.")
     setting = redis_tls.problem(error)
     if setting is not None:

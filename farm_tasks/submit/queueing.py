@@ -19,7 +19,7 @@ from farm_tasks.states import (
     result_key,
     submission_key,
 )
-from farm_tasks.stored_state import KEEP_CLAIM, digest
+from farm_tasks.stored_state import KEEP_COMPANY, digest
 from farm_tasks.submit.connection import redis_client, sender
 
 INDEX_SECONDS = 90 * 86400
@@ -28,7 +28,7 @@ INDEX_SECONDS = 90 * 86400
 # All or nothing, and only while record and key are what they were when they were looked at. What
 # the last run ended with is forgotten; what it has done is not.
 _STORE = f"""
-{KEEP_CLAIM}
+{KEEP_COMPANY}
 local current = redis.call('GET', KEYS[1])
 if (current and redis.sha1hex(current) or '') ~= ARGV[1] then return 0 end
 if KEYS[6] then
@@ -36,8 +36,8 @@ if KEYS[6] then
   local now = redis.call('TIME')
   redis.call('SET', KEYS[6], ARGV[3])
   redis.call('HSET', KEYS[2], 'key', KEYS[6], 'unsent', ARGV[4], 'at', now[1])
-  keep_claim(KEYS[2], ARGV[6])
 end
+keep_company(KEYS[2], KEYS[5], ARGV[6])
 redis.call('SET', KEYS[1], ARGV[5], 'EX', ARGV[6])
 redis.call('ZADD', KEYS[3], ARGV[7], ARGV[3])
 redis.call('ZREMRANGEBYSCORE', KEYS[3], 0, ARGV[8])
@@ -90,16 +90,14 @@ def store_queued(
 
 def send_message(record: dict[str, Any]) -> None:
     """Send a record's message: its function, its arguments, its id, into its queue."""
-    options: dict[str, Any] = {}
-    if record.get("queue"):
-        options["queue"] = record["queue"]
-    if record.get(KEY_FIELD):
-        # A stamp: Celery carries it through retries, into each state that a worker stores.
-        options |= {"stamped_headers": [KEY_FIELD], KEY_FIELD: record[KEY_FIELD]}
+    key = record.get(KEY_FIELD)
+    options = {"queue": record["queue"]} if record.get("queue") else {}
     sender().send_task(
         record["name"],
         args=record.get("args"),
         kwargs=record["kwargs"],
         task_id=record["task_id"],
+        # Celery carries it through retries, and a worker's backend into each state that it stores.
+        headers={KEY_FIELD: key} if key else None,
         **options,
     )

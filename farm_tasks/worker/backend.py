@@ -14,8 +14,17 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from farm_tasks.cancelling import wish_to_cancel
-from farm_tasks.states import FINAL_STATES, PROGRESS, QUEUED, REVOKED, STARTED, SUCCESS, result_key
-from farm_tasks.stored_state import replace
+from farm_tasks.states import (
+    FINAL_STATES,
+    KEY_FIELD,
+    PROGRESS,
+    QUEUED,
+    REVOKED,
+    STARTED,
+    SUCCESS,
+    result_key,
+)
+from farm_tasks.stored_state import is_of_another_run, replace
 
 _FOREVER = 365 * 86400
 """Seconds: for a studio that has set ``result_expires`` to none."""
@@ -67,6 +76,9 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
         meta: dict[str, Any] = super()._get_result_meta(
             result, state, traceback, request, **options
         )
+        key = getattr(request, KEY_FIELD, None)  # a header of the message
+        if key is not None:
+            meta[KEY_FIELD] = key
         if state != PROGRESS:
             meta["progress"] = getattr(request, "progress", None) or self._stored_progress(request)
         return meta
@@ -92,10 +104,13 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
         while True:
             seen = self.client.get(key)
             if seen is not None:
-                before = self.decode(seen)["status"]
+                stored = self.decode(seen)
+                before = stored["status"]
                 if before == SUCCESS or (before in FINAL_STATES and state not in FINAL_STATES):
                     return
                 if state == STARTED and before == PROGRESS:
                     return  # a message that came twice: its submission is under way
+                if state == STARTED and is_of_another_run(stored, self.decode(value)["kwargs"]):
+                    return  # it is about to be dropped
             if replace(self.client, key, seen, value, int(self.expires or _FOREVER)):
                 return

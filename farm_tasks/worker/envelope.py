@@ -79,12 +79,10 @@ _Soon = Annotated[str, Field(max_length=64), AfterValidator(_soon)]
 _Moment = Annotated[
     str, Field(max_length=64), AfterValidator(lambda text: _moment(text).isoformat())
 ]
-_STRICT = ConfigDict(strict=True, extra="ignore")
-_NOTHING_ELSE = ConfigDict(strict=True, extra="forbid")
 
 
 class _Headers(BaseModel):
-    model_config = _STRICT
+    model_config = ConfigDict(strict=True, extra="ignore")
 
     task: _TaskName
     id: _Id
@@ -103,13 +101,13 @@ class _Headers(BaseModel):
 
 
 class _DeliveryInfo(BaseModel):
-    model_config = _STRICT
+    model_config = ConfigDict(strict=True, extra="ignore")
 
     redelivered: bool = False
 
 
 class _Properties(BaseModel):
-    model_config = _STRICT
+    model_config = ConfigDict(strict=True, extra="ignore")
 
     correlation_id: _Id | None = None
     reply_to: _Id | None = None
@@ -120,7 +118,7 @@ class _Properties(BaseModel):
 
 
 class _Envelope(BaseModel):
-    model_config = _STRICT
+    model_config = ConfigDict(strict=True, extra="ignore")
 
     body: str
     content_type: Literal["application/json"] = Field(alias="content-type")
@@ -130,7 +128,7 @@ class _Envelope(BaseModel):
 
 
 class _LinkOptions(BaseModel):
-    model_config = _NOTHING_ELSE
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     task_id: _Id | None = None
     root_id: _Id | None = None
@@ -146,11 +144,11 @@ class _LinkOptions(BaseModel):
 class _Link(BaseModel):
     """What runs after a task that has succeeded: one of our own, in a queue of ours."""
 
-    model_config = _NOTHING_ELSE
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     task: _OurTask
     args: list[JsonValue] = []
-    kwargs: dict[str, JsonValue] = {}
+    keywords: dict[str, JsonValue] = Field({}, alias="kwargs")
     options: _LinkOptions
     subtask_type: None = None
     chord_size: None = None
@@ -160,7 +158,7 @@ class _Link(BaseModel):
 class _Embedded(BaseModel):
     """What a body says of what comes after its task. Errors lead to nothing of ours."""
 
-    model_config = _NOTHING_ELSE
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     callbacks: list[_Link] | None = Field(None, max_length=16)
     chain: list[_Link] | None = Field(None, max_length=64)
@@ -169,10 +167,10 @@ class _Embedded(BaseModel):
 
 
 class _Body(BaseModel):
-    model_config = _NOTHING_ELSE
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     args: list[Any]
-    kwargs: dict[str, Any]
+    keywords: dict[str, Any] = Field(alias="kwargs")
     embed: _Embedded
 
 

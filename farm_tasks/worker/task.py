@@ -28,6 +28,7 @@ from farm_tasks.errors import (
 from farm_tasks.kitsu.operations.previews import remove_orphan
 from farm_tasks.settings import settings
 from farm_tasks.states import FINAL_STATES, REVOKED, SUCCESS, lease_key, result_key
+from farm_tasks.stored_state import is_of_another_run
 from farm_tasks.transfer.partial_file import tag_of
 from farm_tasks.transfer.progress import Meter
 from farm_tasks.worker.app import app
@@ -203,16 +204,20 @@ class TransferTask(Task):  # type: ignore[misc]
         """See whether there is still something to do: messages may come more than once.
 
         Raises:
-            Ignore: it has ended already.
+            Ignore: it has ended already, or runs with other arguments.
             Cancelled: it is not wanted any more.
         """
         redis = self.app.backend.client
         stored, wishes = patiently(
             lambda: (redis.get(result_key(self.request.id)), is_cancelled(redis, [self.request.id]))
         )
-        state = None if stored is None else self.app.backend.decode(stored)["status"]
+        record = {} if stored is None else self.app.backend.decode(stored)
+        state = record.get("status")
         if state in FINAL_STATES and state != REVOKED:
             logger.warning("%s has ended already; this is its message once more.", self.name)
+            raise Ignore
+        if is_of_another_run(record, self.request.kwargs):
+            logger.warning("%s was submitted anew with other arguments.", self.name)
             raise Ignore
         if wishes[0]:
             raise Cancelled("The submission was cancelled before it began.")

@@ -22,6 +22,9 @@ from kombu.transport import redis as kombu_redis
 from farm_tasks.plain_text import plain
 from farm_tasks.worker.envelope import Unacceptable, checked
 
+_REPLIES = ".reply.celery.pidbox"
+"""The queues of who asks workers something, such as Flower; what is in them names no task."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -43,6 +46,9 @@ class _Gate:
             return answer
         key, data = answer
         queue = key.decode().rsplit(kombu_redis.Channel.sep, 1)[0]
+        self.last_tag = ""
+        if queue.endswith(_REPLIES):
+            return answer
         try:
             self.last_tag, message = checked(data, queue)
         except Unacceptable as reason:
@@ -56,7 +62,7 @@ class _Gate:
         return key, message
 
 
-class _GatedRedis(_Gate, redis.Redis):  # type: ignore[misc]  # redis-py's own signature is looser
+class _GatedRedis(_Gate, redis.Redis):
     pass
 
 
@@ -95,7 +101,7 @@ class _Gated:
         """Take the next message, and survive what Celery makes of it."""
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]
-        except (Empty, MemoryError, *self.connection_errors):
+        except (Empty, MemoryError, *self.connection_errors):  # type: ignore[misc]
             raise
         except Exception:
             tag = self.client.last_tag
@@ -115,7 +121,7 @@ class _Gated:
         """Take a message of remote control or an event, and survive it."""
         try:
             return super()._receive_one(client)  # type: ignore[misc]
-        except (Empty, MemoryError, *self.connection_errors):
+        except (Empty, MemoryError, *self.connection_errors):  # type: ignore[misc]
             raise
         except Exception as error:
             logger.error("A broadcast was dropped: it cannot be read (%s).", type(error).__name__)

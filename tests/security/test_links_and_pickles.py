@@ -158,9 +158,10 @@ def test_a_message_cannot_say_where_it_goes_back_to_nor_as_what_it_is_kept(farm:
     message = envelope({"working_file": WORKING_FILE, "file_path": str(slow)})
     message["properties"]["delivery_info"] = {"exchange": "other", "routing_key": "celery"}
     message["properties"]["delivery_tag"] = "chosen"
+    kept_in = sender().conf.broker_transport_options["unacked_key"]
     with farm.redis.client(0) as redis:
         redis.lpush("farm_tasks", json.dumps(message))
-        kept = wait_until(lambda: redis.hgetall("unacked"), 10)
+        kept = wait_until(lambda: redis.hgetall(kept_in), 10)
         (tag, value), *_ = kept.items()
     assert tag != b"chosen"
     assert json.loads(value)[1:] == ["", "farm_tasks"]

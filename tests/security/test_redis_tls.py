@@ -153,8 +153,8 @@ def as_submitter(studio: Studio, database: int = 0) -> redis.Redis:
         "MODULE LIST", "MONITOR", "DEBUG SLEEP 0", "SAVE", "REPLICAOF NO ONE", "SCAN 0",
         "CLIENT LIST", "CLIENT KILL TYPE normal",
         # Other people's messages are neither read nor taken.
-        "RPOP farm_tasks", "BRPOP farm_tasks 1", "LRANGE celery 0 -1", "HGETALL unacked",
-        "ZADD unacked_index 0 x", "LPUSH celery x", "GET other", "SET other x",
+        "RPOP farm_tasks", "BRPOP farm_tasks 1", "LRANGE celery 0 -1", "HGETALL farm_tasks.unacked",
+        "ZADD farm_tasks.unacked_index 0 x", "LPUSH celery x", "GET other", "SET other x",
         # Nor are the workers told what to do.
         "PUBLISH /0.celery.pidbox x", "SUBSCRIBE /0.celery.pidbox", "PSUBSCRIBE *",
         "EVAL return(redis.call('GET','other')) 0",
@@ -191,9 +191,11 @@ def test_a_right_that_is_missing_is_said(studio: Studio) -> None:
     with environment_of(studio.variables("farm-submitter")):
         with studio.redis.client(0) as client:
             client.execute_command("ACL", "SETUSER", "farm-submitter", "-zadd")
-        with pytest.raises(Denied, match=r"docs/security\.md"):
-            submit.upload_working_file(WORKING_FILE, new_file(studio, 10))
-        let_in(studio.redis)
+        try:
+            with pytest.raises(Denied, match=r"docs/security\.md"):
+                submit.upload_working_file(WORKING_FILE, new_file(studio, 10))
+        finally:
+            let_in(studio.redis)
     refusals(studio)
 
 

@@ -52,6 +52,7 @@ import json, os, sys
 from farm_tasks import submit
 from farm_tasks.submit import claim
 upload, store_queued = submit.upload_working_file, claim.store_queued
+claim.PATIENCE = 60  # a loaded machine is no dead submitter
 count = int(sys.argv[1])
 seen, looked = os.pipe()
 end, start = os.pipe()
@@ -185,11 +186,13 @@ def test_a_key_belongs_to_one_function(alone: Mapping[str, str]) -> None:
     assert len(waiting_messages(alone)) == 1
 
 
-def test_a_key_lives_as_long_as_its_record_and_every_use_and_report_renews_it(
+def test_key_and_ledger_live_as_long_as_the_record_and_every_use_and_report_renews_them(
     alone: Mapping[str, str],
 ) -> None:
     one = upload()
-    kept = [submission_key(KEY), claim_key(one.id), result_key(one.id)]
+    kept = [submission_key(KEY), claim_key(one.id), result_key(one.id), ledger_key(one.id)]
+    redis_client().hset(ledger_key(one.id), "step:comment", "{}")  # by a worker
+    upload()
 
     def age() -> None:
         for name in kept:
@@ -212,6 +215,9 @@ def test_a_key_lives_as_long_as_its_record_and_every_use_and_report_renews_it(
     age()
     one.retry()
     assert lifetimes() == {True}
+    redis_client().expire(ledger_key(one.id), 30 * 86400)
+    upload()
+    assert redis_client().ttl(ledger_key(one.id)) > 29 * 86400  # a worker may keep it longer
 
 
 def test_a_key_whose_record_has_expired_makes_a_new_submission(alone: Mapping[str, str]) -> None:

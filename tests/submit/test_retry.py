@@ -21,6 +21,7 @@ from farm_tasks.errors import (
     InvalidArgument,
     Rejected,
     StillRunning,
+    TooLarge,
     UnknownSubmission,
 )
 from farm_tasks.states import (
@@ -202,6 +203,29 @@ def test_after_the_cause_is_mended_a_retry_ends_well(
     assert len(failing_kitsu.posts) == 1
 
 
+@pytest.mark.parametrize("way", ["retry", "key"])
+def test_a_publish_goes_on_after_its_comment(
+    way: str, worker: Settings, failing_kitsu: FailingKitsu, folder: Path
+) -> None:
+    failing_kitsu.answers = [(201, {}), (201, {}), (413, {})]
+    path = str(noise(folder / f"{way}.mp4", 1000))
+
+    def publish() -> Submission:
+        return submit.publish_preview(SOME_ID, SOME_ID, preview_file_path=path, key=way)
+
+    submission = publish()
+    with pytest.raises(TooLarge):
+        submission.wait(30)
+    if way == "retry":
+        submission.retry()
+    else:
+        assert publish() == submission
+    comment, preview = submission.wait(30)
+    assert (comment["id"], preview["id"]) == (SOME_ID, SOME_ID)
+    posted = [one.rpartition("/")[2] for one in failing_kitsu.posts]
+    assert (posted.count("comment"), posted.count("add-preview")) == (1, 2)
+
+
 def test_what_was_sent_by_its_name_and_positions_is_retried_too(
     worker: Settings, failing_kitsu: FailingKitsu, folder: Path
 ) -> None:
@@ -231,6 +255,25 @@ def test_what_was_cancelled_in_the_queue_runs_after_a_retry_once(
     failing_kitsu.hold.set()
     assert submission.wait(30) == {"id": SOME_ID}
     assert [one.wait(30) for one in busy] == [{"id": SOME_ID}] * 2
+
+
+def test_a_message_of_an_earlier_run_with_other_arguments_is_not_run(
+    worker: Settings, failing_kitsu: FailingKitsu, folder: Path
+) -> None:
+    """Cancelled in the queue and submitted anew with its key: the first message is still there."""
+    failing_kitsu.hold = threading.Event()
+    busy = [upload(noise(folder / f"busy{n}.blend", 20_000_000)) for n in range(2)]
+    for one in busy:
+        wait_until(lambda one=one: one.progress().bytes_read > 0, 20)
+    submission = upload(folder / "wrong.blend", key="anew")
+    submission.cancel()
+    path = noise(folder / "right.blend", 10)
+    assert upload(path, key="anew") == submission
+    failing_kitsu.hold.set()
+    assert submission.wait(30) == {"id": SOME_ID}
+    assert submission.record().arguments["file_path"] == str(path)
+    assert [one.wait(30) for one in busy] == [{"id": SOME_ID}] * 2
+    assert len(failing_kitsu.posts) == 3
 
 
 @pytest.mark.parametrize("way", ["submission", "celery"])

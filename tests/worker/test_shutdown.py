@@ -6,11 +6,13 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from farm_tasks import submit
 from farm_tasks.submit.connection import sender
+from farm_tasks.worker.shutdown import Shutdown
 from tests.support.discarding_kitsu import WORKING_FILE
 from tests.support.waiting import wait_until
 from tests.support.worker import Worker
@@ -100,13 +102,25 @@ def test_what_the_worker_has_not_begun_with_goes_back_at_once(crew: Crew) -> Non
     wait_until(lambda: len(crew.held()) == 2, 10)
     tell(worker)
     wait_until(lambda: crew.queued() == 1, 5)
-    # The free slot had asked Redis for a message, for a second. It must not swallow this one.
     crew.upload(1)
     assert (crew.queued(), len(crew.held())) == (2, 1)
     assert running.state == "PROGRESS"
     tell(worker, signal.SIGQUIT)
     assert ended(worker, 10) == 0
     assert (crew.held(), crew.queued()) == ({}, 3)
+
+
+def test_a_message_that_is_on_its_way_when_a_worker_ends_goes_back_at_once(crew: Crew) -> None:
+    with sender().connection_for_read() as connection:
+        task_consumer = sender().amqp.TaskConsumer(connection)
+        task_consumer.consume()
+        connection.transport.cycle.on_poll_start()  # asks Redis for a message
+        crew.upload(1)
+        assert crew.queued() == 0  # it lies in the socket, and is in Redis no more
+        timer = SimpleNamespace(schedule=SimpleNamespace(queue=[]))
+        consumer = SimpleNamespace(task_consumer=task_consumer, connection=connection, timer=timer)
+        Shutdown(None).close(SimpleNamespace(consumer=consumer))
+        assert (crew.held(), crew.queued()) == ({}, 1)
 
 
 def test_a_download_that_is_stopped_leaves_no_partial_file(crew: Crew) -> None:
@@ -120,3 +134,18 @@ def test_a_download_that_is_stopped_leaves_no_partial_file(crew: Crew) -> None:
     assert ended(worker, 10) == 0
     assert list(folder.iterdir()) == []
     assert crew.queued() == 1
+
+
+def test_a_revoke_with_terminate_still_ends_a_transfer_at_once(crew: Crew) -> None:
+    """Flower's button. It is the same signal, to one process of the pool and from its worker."""
+    crew.join("prefork", app="farm_tasks")
+    transfer = crew.upload(100 * MB)
+    wait_until(lambda: crew.kitsu.moved(0) > MB / 2, 10)
+    told = time.monotonic()
+    sender().control.revoke(transfer.id, terminate=True)
+    wait_until(lambda: transfer.state == "REVOKED", 5)
+    crew.kitsu.serve(0)
+    crew.upload(1).wait(10)
+    assert time.monotonic() - told < 5
+    assert crew.kitsu.ended == 1
+    wait_until(lambda: not crew.held() and not crew.queued(), 5)
