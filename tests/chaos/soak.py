@@ -6,6 +6,7 @@ Bounded in number and time. What happens comes from the seed; when it happens, f
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import platform
@@ -243,22 +244,8 @@ def main() -> int:
         Sandbox(Path(folder) / "sandbox") as sandbox,
         running_stage(sandbox, Path(folder) / "soak", SLOTS, asked.seed) as stage,
     ):
-        keep_two_workers(stage)
-        bag: list[Blow] = []
-        batches = 0
-        while total.runs["all"] < asked.runs and time.monotonic() - began < asked.minutes * 60:
-            if not bag:  # each blow once before any comes again
-                bag = stage.chance.sample(BLOWS, len(BLOWS))
-            blows = [bag.pop(), *stage.chance.sample(BLOWS, stage.chance.choice([0, 0, 1]))]
-            batch = run_batch(stage, blows, BATCH, has_stall=batches % 8 == 3)
-            batches += 1
-            merge(total, batch)
-            print(
-                f"{time.monotonic() - began:6.0f} s  {total.runs['all']:4} runs  "
-                f"{batch.seconds[0]:5.0f} s  {len(total.findings)} findings  "
-                f"{', then '.join(map(_told, blows))}",
-                flush=True,
-            )
+        with contextlib.suppress(KeyboardInterrupt):  # what has been seen by then is told
+            soak(stage, total, asked.runs, began + asked.minutes * 60)
         overlaps = stage.road.plans.overlaps
     report = as_markdown(total, asked.seed, time.monotonic() - began, len(overlaps))
     print(report)
@@ -266,6 +253,25 @@ def main() -> int:
         text = DOCUMENT.read_text()
         DOCUMENT.write_text(_BETWEEN.sub(lambda _: report, text))
     return 1 if total.findings or overlaps else 0
+
+
+def soak(stage: Stage, total: Tally, runs: int, until: float) -> None:
+    """Run batch after batch, and add them up."""
+    began = time.monotonic()
+    keep_two_workers(stage)
+    bag: list[Blow] = []
+    while total.runs["all"] < runs and time.monotonic() < until:
+        if not bag:  # each blow once before any comes again
+            bag = stage.chance.sample(BLOWS, len(BLOWS))
+        blows = [bag.pop(), *stage.chance.sample(BLOWS, stage.chance.choice([0, 0, 1]))]
+        batch = run_batch(stage, blows, BATCH, has_stall=len(total.seconds) % 8 == 3)
+        merge(total, batch)
+        print(
+            f"{time.monotonic() - began:6.0f} s  {total.runs['all']:4} runs  "
+            f"{batch.seconds[0]:5.0f} s  {len(total.findings)} findings  "
+            f"{', then '.join(map(_told, blows))}",
+            flush=True,
+        )
 
 
 def merge(total: Tally, more: Tally) -> None:
