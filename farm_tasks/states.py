@@ -25,6 +25,12 @@ INDEX_KEY = "farm-tasks:submissions"
 """Sorted set of submission ids by the time they were submitted (seconds since the epoch)."""
 
 
+OPEN_KEY = "farm-tasks:open"
+"""Sorted set of the ids of submissions that may not have ended, by when to look after them (seconds
+since the epoch; see :mod:`farm_tasks.worker.lost_messages`).
+"""
+
+
 def result_key(submission_id: str) -> str:
     """Celery's key for a task's state, and the channel on which each change of it is published."""
     return f"celery-task-meta-{submission_id}"

@@ -9,10 +9,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from farm_tasks import message
 from farm_tasks.settings import settings
 from farm_tasks.states import (
     INDEX_KEY,
     KEY_FIELD,
+    OPEN_KEY,
     cancel_key,
     claim_key,
     ledger_key,
@@ -31,16 +33,17 @@ _STORE = f"""
 {KEEP_COMPANY}
 local current = redis.call('GET', KEYS[1])
 if (current and redis.sha1hex(current) or '') ~= ARGV[1] then return 0 end
-if KEYS[6] then
-  if (redis.call('GET', KEYS[6]) or '') ~= ARGV[2] then return 0 end
+if KEYS[7] then
+  if (redis.call('GET', KEYS[7]) or '') ~= ARGV[2] then return 0 end
   local now = redis.call('TIME')
-  redis.call('SET', KEYS[6], ARGV[3])
-  redis.call('HSET', KEYS[2], 'key', KEYS[6], 'unsent', ARGV[4], 'at', now[1])
+  redis.call('SET', KEYS[7], ARGV[3])
+  redis.call('HSET', KEYS[2], 'key', KEYS[7], 'unsent', ARGV[4], 'at', now[1])
 end
 keep_company(KEYS[2], KEYS[5], ARGV[6])
 redis.call('SET', KEYS[1], ARGV[5], 'EX', ARGV[6])
 redis.call('ZADD', KEYS[3], ARGV[7], ARGV[3])
 redis.call('ZREMRANGEBYSCORE', KEYS[3], 0, ARGV[8])
+redis.call('ZADD', KEYS[6], ARGV[7], ARGV[3])
 redis.call('DEL', KEYS[4])
 redis.call('HDEL', KEYS[5], 'result', 'failing_since', 'crashes')
 redis.call('PUBLISH', KEYS[1], ARGV[5])
@@ -79,6 +82,7 @@ def store_queued(
         INDEX_KEY,
         cancel_key(submission_id),
         ledger_key(submission_id),
+        OPEN_KEY,
     ]
     if key:
         keys.append(submission_key(key))
@@ -90,14 +94,4 @@ def store_queued(
 
 def send_message(record: dict[str, Any]) -> None:
     """Send a record's message: its function, its arguments, its id, into its queue."""
-    key = record.get(KEY_FIELD)
-    options = {"queue": record["queue"]} if record.get("queue") else {}
-    sender().send_task(
-        record["name"],
-        args=record.get("args"),
-        kwargs=record["kwargs"],
-        task_id=record["task_id"],
-        # Celery carries it through retries, and a worker's backend into each state that it stores.
-        headers={KEY_FIELD: key} if key else None,
-        **options,
-    )
+    message.send(sender(), record)

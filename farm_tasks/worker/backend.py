@@ -17,6 +17,7 @@ from farm_tasks.cancelling import wish_to_cancel
 from farm_tasks.states import (
     FINAL_STATES,
     KEY_FIELD,
+    OPEN_KEY,
     PROGRESS,
     QUEUED,
     REVOKED,
@@ -113,4 +114,6 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
                 if state == STARTED and is_of_another_run(stored, self.decode(value)["kwargs"]):
                     return  # it is about to be dropped
             if replace(self.client, key, seen, value, int(self.expires or _FOREVER)):
-                return
+                break
+        if state in FINAL_STATES:
+            self.client.zrem(OPEN_KEY, self.decode(value)["task_id"])

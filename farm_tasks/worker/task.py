@@ -42,7 +42,8 @@ from farm_tasks.worker.shutdown import stopping
 FIRST_BACKOFF = 2.0
 """Seconds: the most that the first retry waits. Doubles with each further one."""
 
-LONGEST_BACKOFF = 300.0
+LONGEST_BACKOFF = 120.0
+"""Seconds: longer would spare Kitsu little, and keep a farm waiting after a blip."""
 
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds. The message waits in a worker, unacknowledged."""

@@ -143,10 +143,7 @@ class _Keeper:
         return len(tags) == BATCH
 
     def _connect(self) -> None:
-        self._connection = self._consumer.app.connection_for_read(
-            connect_timeout=PATIENCE,
-            transport_options={"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE},
-        )
+        self._connection = impatient_connection(self._consumer.app)
         self._channel = self._connection.channel()
 
     def _lose(self, error: Exception) -> None:
@@ -160,3 +157,11 @@ class _Keeper:
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
             connection.collect()
+
+
+def impatient_connection(app: Any) -> Any:
+    """A connection to the broker for a thread of its own, which does not wait long for Redis."""
+    return app.connection_for_read(
+        connect_timeout=PATIENCE,
+        transport_options={"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE},
+    )

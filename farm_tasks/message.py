@@ -1,0 +1,31 @@
+"""A submission's message, made of its record: at first, by hand, and where it was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from farm_tasks.states import KEY_FIELD
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+
+def send(app: Celery, record: Mapping[str, Any]) -> None:
+    """Send a record's message: its function, its arguments, its id, into its queue.
+
+    Args:
+        app: Sends it.
+        record: What is stored of the submission, decoded.
+    """
+    key = record.get(KEY_FIELD)
+    options = {"queue": record["queue"]} if record.get("queue") else {}
+    app.send_task(
+        record["name"],
+        args=record.get("args"),
+        kwargs=record["kwargs"],
+        task_id=record["task_id"],
+        # Celery carries it through retries, and a worker's backend into each state that it stores.
+        headers={KEY_FIELD: key} if key else None,
+        **options,
+    )

@@ -1,0 +1,182 @@
+"""What looks after submissions whose message has vanished.
+
+kombu takes a message off its queue before it notes who has it: a host that loses its power or its
+network in between, up to a second, takes the message with it. So does a Redis that comes back with
+an older file. The record tells that the submission has not ended; if it is in no queue, with no
+worker and has no lease, its message is sent again. One too many does no harm: it waits for the
+lease, goes on from the ledger, and is dropped when the work has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from celery import bootsteps
+from kombu.utils.json import loads
+
+from farm_tasks import message
+from farm_tasks.states import FINAL_STATES, OPEN_KEY, lease_key, lock_key, result_key
+from farm_tasks.worker.visibility import PATIENCE, RENEWAL, TIMEOUT, impatient_connection
+
+INTERVAL = 60.0
+"""Seconds between two looks, by whichever worker comes first; also until one is looked after for
+the first time."""
+
+SECOND_LOOK = 2 * RENEWAL
+"""Seconds after which what was not found is looked for again: it may have been on its way."""
+
+MOST_WAITING = 10_000
+"""Messages in the queues above which nobody looks through them. When the queue is that long, one
+submission more or less can wait."""
+
+_BATCH = 500
+
+logger = logging.getLogger(__name__)
+
+
+class LostMessages(bootsteps.StartStopStep):  # type: ignore[misc]
+    """A thread that looks, while the worker has a broker of Redis."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, consumer: Any) -> None:
+        """Begin. Called again after each reconnect."""
+        if self._thread is None and consumer.connection.transport.driver_type == "redis":
+            self._thread = threading.Thread(
+                target=_Searcher(consumer.app, self._ended).run,
+                name="farm-tasks-lost-messages",
+                daemon=True,
+            )
+            self._thread.start()
+
+    def stop(self, consumer: Any) -> None:
+        """Go on: there will be another connection."""
+
+    def shutdown(self, consumer: Any) -> None:
+        """End."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(2 * PATIENCE)
+
+
+class _Searcher:
+    """The thread's work."""
+
+    def __init__(self, app: Any, ended: threading.Event) -> None:
+        self._app = app
+        self._ended = ended
+
+    def run(self) -> None:
+        self._app.backend.fail_fast(PATIENCE)  # this thread's own instance
+        while not self._ended.wait(INTERVAL / 4):
+            try:
+                self._look()
+            except Exception as error:
+                # Redis is away, as the other threads have said by now; or a record is no record.
+                logger.info("Lost messages are looked for later: %r", error)
+
+    def _look(self) -> None:
+        records = self._app.backend.client
+        # Not released: whoever comes within the interval has nothing to do.
+        if not records.set(lock_key("lost-messages"), 1, nx=True, ex=int(INTERVAL)):
+            return
+        while True:
+            now = records.time()[0]
+            due = records.zrangebyscore(OPEN_KEY, 0, now - INTERVAL, start=0, num=_BATCH)
+            candidates = self._not_ended(records, [one.decode() for one in due])
+            missing = self._missing(records, candidates)
+            if missing and self._ended.wait(SECOND_LOOK):
+                return
+            missing = self._missing(records, self._not_ended(records, missing))
+            # First: should sending fail, they are looked after again.
+            if due:
+                later = {one: now for one in candidates if one not in missing}
+                if later:
+                    records.zadd(OPEN_KEY, later, xx=True)
+            for submission_id in missing:
+                self._send_again(records, submission_id, now)
+            if len(due) < _BATCH:
+                return
+
+    def _not_ended(self, records: Any, ids: list[str]) -> list[str]:
+        """Those that have not; the others are looked after no more."""
+        if not ids:
+            return []
+        stored = records.mget([result_key(one) for one in ids])
+        open_ids = [
+            one
+            for one, record in zip(ids, stored, strict=True)
+            if record is not None and json.loads(record)["status"] not in FINAL_STATES
+        ]
+        ended = set(ids) - set(open_ids)
+        if ended:
+            records.zrem(OPEN_KEY, *ended)
+        return open_ids
+
+    def _missing(self, records: Any, ids: list[str]) -> list[str]:
+        """Those that are nowhere."""
+        if not ids:
+            return []
+        with records.pipeline(transaction=False) as pipeline:
+            for one in ids:
+                pipeline.exists(lease_key(one))
+            leased = pipeline.execute()
+        homeless = [one for one, has_lease in zip(ids, leased, strict=True) if not has_lease]
+        if not homeless:
+            return []
+        with self._channel() as channel, channel.conn_or_acquire() as client:
+            queues = {self._app.conf.task_default_queue, *_queues(records, homeless)}
+            lists = [
+                channel._q_for_pri(queue, priority)  # noqa: SLF001 (kombu names them nowhere)
+                for queue in queues
+                for priority in channel.priority_steps
+            ]
+            if sum(client.llen(one) for one in lists) > MOST_WAITING:
+                return []
+            # With a worker last: that is where a message goes from its queue.
+            found = {_id(one) for name in lists for one in client.lrange(name, 0, -1)}
+            found |= {_id(json.loads(one)[0]) for one in client.hvals(channel.unacked_key)}
+        return [one for one in homeless if one not in found]
+
+    @contextlib.contextmanager
+    def _channel(self) -> Iterator[Any]:
+        connection = impatient_connection(self._app)
+        try:
+            yield connection.channel()
+        finally:
+            connection.collect()
+
+    def _send_again(self, records: Any, submission_id: str, now: float) -> None:
+        stored = records.get(result_key(submission_id))
+        record = loads(stored) if stored is not None else {}
+        if not record.get("name") or not isinstance(record.get("kwargs"), dict):
+            records.zrem(OPEN_KEY, submission_id)
+            return
+        logger.error("The message of %s was lost, and is sent again.", submission_id)
+        message.send(self._app, {**record, "task_id": submission_id})
+        records.zadd(OPEN_KEY, {submission_id: now + TIMEOUT}, xx=True)
+
+
+def _queues(records: Any, ids: list[str]) -> set[str]:
+    """The queues that their records name, where they are not in the default one."""
+    stored = records.mget([result_key(one) for one in ids])
+    return {json.loads(one).get("queue") for one in stored if one is not None} - {None}
+
+
+def _id(payload: Any) -> str:
+    """The submission's id in a message as kombu keeps it; "" if it is none."""
+    try:
+        envelope = json.loads(payload) if isinstance(payload, (str, bytes)) else payload
+        return str(envelope["headers"]["id"])
+    except (ValueError, TypeError, KeyError):
+        return ""
