@@ -26,7 +26,7 @@ from farm_tasks.submit.connection import sender
 from tests.chaos import kitsu
 from tests.chaos.census import KINDS, Finding, Publish
 from tests.chaos.crew import is_alive, kill_slots, kill_whole, terminate
-from tests.chaos.phases import BEFORE_KITSU, ON_THE_ROAD, Fault
+from tests.chaos.phases import BEFORE_KITSU, ON_THE_ROAD, Fault, Phase
 from tests.chaos.stage import Stage, running_stage
 from tests.support.worker import Worker
 
@@ -70,6 +70,16 @@ def kill_all_workers(stage: Stage) -> None:
     """Kill -9 of all workers."""
     for worker in _alive(stage):
         kill_whole(worker)
+
+
+def vanish_with_messages(stage: Stage) -> None:
+    """All machines lose their power while Redis hands them messages."""
+    stage.broker_road.keep_answers()
+    for _ in range(2):
+        stage.publish(stage.plan(Phase.QUEUED, Fault.NONE))
+    time.sleep(stage.chance.uniform(0.0, 1.0))
+    kill_all_workers(stage)
+    stage.broker_road.pass_answers()
 
 
 def kill_pool_processes(stage: Stage) -> None:
@@ -124,6 +134,7 @@ def deliver_twice(stage: Stage) -> None:
 BLOWS: tuple[Blow, ...] = (
     kill_a_worker,
     kill_all_workers,
+    vanish_with_messages,
     kill_pool_processes,
     end_a_worker,
     restart_redis,
