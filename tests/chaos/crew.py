@@ -31,9 +31,10 @@ class Crew:
         self._numbers = itertools.count(1)
         self.workers: list[Worker] = []
 
-    def hire(self, **more: str) -> Worker:
+    def hire(self, pool: str = "prefork", **more: str) -> Worker:
         """Start one more worker, with these variables besides."""
-        return self._start(Worker(self._new_folder(), {**self.environment, **more}, **self._pool))
+        environment = {**self.environment, **more}
+        return self._start(Worker(self._new_folder(), environment, pool, **self._pool))
 
     def hire_elsewhere(self) -> Worker:
         """Start one as on another machine: in process ids that are none of ours."""

@@ -145,12 +145,13 @@ class Plans:
             self._plans[plan.tag] = plan
         return plan
 
-    def release(self) -> None:
-        """Let go of all that is held."""
+    def release(self, *faults: Fault) -> None:
+        """Let go of all that is held, or of all whose fault is one of these."""
         with self._lock:
             plans = list(self._plans.values())
         for plan in plans:
-            plan.go.set()
+            if plan.fault in (faults or (Fault.HOLD,)):
+                plan.go.set()
 
     def claim(self, step: Step, phase: Phase) -> Plan | None:
         """The plan for this step in this phase, once: a second try of it goes through."""

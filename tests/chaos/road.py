@@ -53,7 +53,7 @@ class Road:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self.plans.release()
+        self.plans.release(Fault.HOLD, Fault.STALL)
         self.cut_all()
 
     def cut_all(self) -> None:

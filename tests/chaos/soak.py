@@ -6,6 +6,7 @@ Bounded in number and time. What happens comes from the seed; when it happens, f
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import platform
@@ -25,7 +26,7 @@ from farm_tasks.submit.connection import sender
 from tests.chaos import kitsu
 from tests.chaos.census import KINDS, Finding, Publish
 from tests.chaos.crew import is_alive, kill_slots, kill_whole, terminate
-from tests.chaos.phases import BEFORE_KITSU, ON_THE_ROAD, Fault
+from tests.chaos.phases import BEFORE_KITSU, ON_THE_ROAD, Fault, Phase
 from tests.chaos.stage import Stage, running_stage
 from tests.support.worker import Worker
 
@@ -53,6 +54,9 @@ FAULTS = {
 """How often, beside each other. A stall costs a minute: one batch in eight has one."""
 
 
+Blow = Callable[[Stage], None]
+
+
 def nothing(stage: Stage) -> None:
     """Nothing."""
 
@@ -66,6 +70,16 @@ def kill_all_workers(stage: Stage) -> None:
     """Kill -9 of all workers."""
     for worker in _alive(stage):
         kill_whole(worker)
+
+
+def vanish_with_messages(stage: Stage) -> None:
+    """All machines lose their power while Redis hands them messages."""
+    stage.broker_road.keep_answers()
+    for _ in range(2):
+        stage.publish(stage.plan(Phase.QUEUED, Fault.NONE))
+    time.sleep(stage.chance.uniform(0.0, 1.0))
+    kill_all_workers(stage)
+    stage.broker_road.pass_answers()
 
 
 def kill_pool_processes(stage: Stage) -> None:
@@ -117,9 +131,10 @@ def deliver_twice(stage: Stage) -> None:
         )
 
 
-BLOWS: tuple[Callable[[Stage], None], ...] = (
+BLOWS: tuple[Blow, ...] = (
     kill_a_worker,
     kill_all_workers,
+    vanish_with_messages,
     kill_pool_processes,
     end_a_worker,
     restart_redis,
@@ -149,18 +164,18 @@ class Tally:
     findings: list[Finding] = dataclasses.field(default_factory=list)
     seconds: list[float] = dataclasses.field(default_factory=list)
 
-    def add(self, blow: str, publishes: list[Publish], findings: list[Finding]) -> None:
+    def add(self, blows: list[Blow], publishes: list[Publish], findings: list[Finding]) -> None:
         kinds = {(one.tag, one.kind) for one in findings}
         self.findings += findings
         for publish in publishes:
-            for row in (f"blow: {blow}", f"road: {_row(publish)}", "all"):
+            for row in (*dict.fromkeys(map(_told, blows)), f"road: {_row(publish)}", "all"):
                 self.runs[row] += 1
                 for kind in KINDS:
                     self.wrong[row, kind] += (publish.tag, kind) in kinds
 
 
-def _told(blow: Callable[[Stage], None]) -> str:
-    return (blow.__doc__ or "").removesuffix(".")
+def _told(blow: Blow) -> str:
+    return f"farm: {(blow.__doc__ or '').removesuffix('.')}"
 
 
 def _row(publish: Publish) -> str:
@@ -172,7 +187,7 @@ def _row(publish: Publish) -> str:
     return str(plan.fault)
 
 
-def run_batch(stage: Stage, blow: Callable[[Stage], None], size: int, has_stall: bool) -> Tally:
+def run_batch(stage: Stage, blows: list[Blow], size: int, has_stall: bool) -> Tally:
     """Submit a batch, hurt it, and count what came of it."""
     started = time.monotonic()
     chance = stage.chance
@@ -191,8 +206,10 @@ def run_batch(stage: Stage, blow: Callable[[Stage], None], size: int, has_stall:
             stage.publishes.remove(again)
             assert again.submission == publish.submission
         time.sleep(chance.uniform(0.0, 0.3))
-    time.sleep(chance.uniform(0.0, 4.0))
-    blow(stage)
+    for blow in blows:
+        time.sleep(chance.uniform(0.0, 4.0))
+        keep_two_workers(stage)
+        blow(stage)
     time.sleep(chance.uniform(0.0, 2.0))
     stage.release()
     keep_two_workers(stage)
@@ -206,7 +223,7 @@ def run_batch(stage: Stage, blow: Callable[[Stage], None], size: int, has_stall:
         story = next(stage.story(one) for one in publishes if one.tag == finding.tag)
         print(f"{finding}\n{story}", flush=True)
     tally = Tally()
-    tally.add(_told(blow), publishes, findings)
+    tally.add(blows, publishes, findings)
     tally.seconds.append(time.monotonic() - started)
     return tally
 
@@ -214,7 +231,8 @@ def run_batch(stage: Stage, blow: Callable[[Stage], None], size: int, has_stall:
 def keep_two_workers(stage: Stage) -> None:
     """Replace those that are dead or about to end."""
     while len(_alive(stage)) < 2:
-        stage.crew.hire(FARM_TASKS_GRACE_SECONDS="3")
+        pool = stage.chance.choice(["prefork", "prefork", "threads"])
+        stage.crew.hire(pool, FARM_TASKS_GRACE_SECONDS="3")
 
 
 def _alive(stage: Stage) -> list[Worker]:
@@ -237,21 +255,8 @@ def main() -> int:
         Sandbox(Path(folder) / "sandbox") as sandbox,
         running_stage(sandbox, Path(folder) / "soak", SLOTS, asked.seed) as stage,
     ):
-        keep_two_workers(stage)
-        bag: list[Callable[[Stage], None]] = []
-        batches = 0
-        while total.runs["all"] < asked.runs and time.monotonic() - began < asked.minutes * 60:
-            if not bag:  # each blow once before any comes again
-                bag = stage.chance.sample(BLOWS, len(BLOWS))
-            blow = bag.pop()
-            batch = run_batch(stage, blow, BATCH, has_stall=batches % 8 == 3)
-            batches += 1
-            merge(total, batch)
-            print(
-                f"{time.monotonic() - began:6.0f} s  {total.runs['all']:4} runs  "
-                f"{batch.seconds[0]:5.0f} s  {len(total.findings)} findings  {_told(blow)}",
-                flush=True,
-            )
+        with contextlib.suppress(KeyboardInterrupt):  # what has been seen by then is told
+            soak(stage, total, asked.runs, began + asked.minutes * 60)
         overlaps = stage.road.plans.overlaps
     report = as_markdown(total, asked.seed, time.monotonic() - began, len(overlaps))
     print(report)
@@ -259,6 +264,25 @@ def main() -> int:
         text = DOCUMENT.read_text()
         DOCUMENT.write_text(_BETWEEN.sub(lambda _: report, text))
     return 1 if total.findings or overlaps else 0
+
+
+def soak(stage: Stage, total: Tally, runs: int, until: float) -> None:
+    """Run batch after batch, and add them up."""
+    began = time.monotonic()
+    keep_two_workers(stage)
+    bag: list[Blow] = []
+    while total.runs["all"] < runs and time.monotonic() < until:
+        if not bag:  # each blow once before any comes again
+            bag = stage.chance.sample(BLOWS, len(BLOWS))
+        blows = [bag.pop(), *stage.chance.sample(BLOWS, stage.chance.choice([0, 0, 1]))]
+        batch = run_batch(stage, blows, BATCH, has_stall=len(total.seconds) % 8 == 3)
+        merge(total, batch)
+        print(
+            f"{time.monotonic() - began:6.0f} s  {total.runs['all']:4} runs  "
+            f"{batch.seconds[0]:5.0f} s  {len(total.findings)} findings  "
+            f"{', then '.join(map(_told, blows))}",
+            flush=True,
+        )
 
 
 def merge(total: Tally, more: Tally) -> None:
