@@ -21,6 +21,7 @@ from kombu.utils.json import loads
 
 from farm_tasks import message
 from farm_tasks.states import FINAL_STATES, OPEN_KEY, lease_key, lock_key, result_key
+from farm_tasks.worker.lease import LEASE, SUSPICION
 from farm_tasks.worker.visibility import PATIENCE, RENEWAL, TIMEOUT, impatient_connection
 
 INTERVAL = 60.0
@@ -129,9 +130,15 @@ class _Searcher:
             return []
         with records.pipeline(transaction=False) as pipeline:
             for one in ids:
-                pipeline.exists(lease_key(one))
-            leased = pipeline.execute()
-        homeless = [one for one, has_lease in zip(ids, leased, strict=True) if not has_lease]
+                pipeline.hget(lease_key(one), "renewed")
+            renewals = pipeline.execute()
+        # That of a dead worker stays until somebody takes it, which needs a message.
+        latest = records.time()[0] - LEASE - SUSPICION
+        homeless = [
+            one
+            for one, renewed in zip(ids, renewals, strict=True)
+            if renewed is None or float(renewed) < latest
+        ]
         if not homeless:
             return []
         with self._channel() as channel, channel.conn_or_acquire() as client:

@@ -14,6 +14,7 @@ from farm_tasks.states import OPEN_KEY, SUCCESS, lease_key
 from farm_tasks.submit.connection import redis_client, sender
 from farm_tasks.worker import lost_messages
 from farm_tasks.worker.backend import TransferBackend
+from farm_tasks.worker.lease import Lease
 from farm_tasks.worker.lost_messages import _Searcher
 from tests.support.environment import environment_of
 from tests.support.redis_server import RedisServer, running_redis
@@ -81,11 +82,12 @@ def test_one_that_a_worker_has_or_whose_lease_somebody_has_is_not_sent_again(
     ).decode()
     broker.delete("farm_tasks")
     broker.hset("farm_tasks.unacked", "tag", json.dumps([json.loads(message), "", "farm_tasks"]))
-    redis_client().hset(lease_key(leased.id), "owner", "somebody")
+    lease = Lease(redis_client(), lease_key(leased.id))
+    assert lease.take() is None
     look()
     assert waiting(broker) == []
     broker.delete("farm_tasks.unacked")
-    redis_client().delete(lease_key(leased.id))
+    redis_client().hset(lease.key, "renewed", 1)  # its owner is dead
     look()
     assert sorted(waiting(broker)) == sorted([held.id, leased.id])
 
