@@ -42,6 +42,10 @@ worker_disable_prefetch = True
 task_acks_late = True
 task_reject_on_worker_lost = True
 
+# KiB. Garbage of failed tasks that billiard leaves behind grows slowly; a process over this is
+# replaced after its transfer. One needs about 100 MiB, whatever it moves.
+worker_max_memory_per_child = 400 * 1024
+
 # Redis may blink: never give up reconnecting, and store the final state once it is back.
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None

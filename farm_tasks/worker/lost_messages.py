@@ -20,7 +20,18 @@ from celery import bootsteps
 from kombu.utils.json import loads
 
 from farm_tasks import message
-from farm_tasks.states import FINAL_STATES, OPEN_KEY, lease_key, lock_key, result_key
+from farm_tasks.errors import PermanentFailure
+from farm_tasks.settings import settings
+from farm_tasks.states import (
+    FAILURE,
+    FINAL_STATES,
+    OPEN_KEY,
+    lease_key,
+    ledger_key,
+    lock_key,
+    result_key,
+)
+from farm_tasks.stored_state import replace
 from farm_tasks.worker.lease import LEASE, SUSPICION
 from farm_tasks.worker.visibility import PATIENCE, RENEWAL, TIMEOUT, impatient_connection
 
@@ -34,6 +45,9 @@ SECOND_LOOK = 2 * RENEWAL
 MOST_WAITING = 10_000
 """Messages in the queues above which nobody looks through them. When the queue is that long, one
 submission more or less can wait."""
+
+MOST_RESENT = 10
+"""How often one submission's message is sent again."""
 
 _BATCH = 500
 
@@ -169,9 +183,35 @@ class _Searcher:
         if not record.get("name") or not isinstance(record.get("kwargs"), dict):
             records.zrem(OPEN_KEY, submission_id)
             return
+        if records.hincrby(ledger_key(submission_id), "resent", 1) > MOST_RESENT:
+            self._give_up(records, submission_id, stored, record)
+            return
         logger.error("The message of %s was lost, and is sent again.", submission_id)
         message.send(self._app, {**record, "task_id": submission_id})
         records.zadd(OPEN_KEY, {submission_id: now + TIMEOUT}, xx=True)
+
+    def _give_up(
+        self, records: Any, submission_id: str, stored: bytes, record: dict[str, Any]
+    ) -> None:
+        """List it as failed: workers drop its message, and say in their log why."""
+        progress = record.get("progress") or record["result"]
+        reason = (
+            f"Its message was lost {MOST_RESENT} times. Do the workers' logs tell of a dropped one?"
+        )
+        failed = {
+            **record,
+            "status": FAILURE,
+            "progress": progress if isinstance(progress, dict) else None,
+            "result": {
+                "exc_type": PermanentFailure.__name__,
+                "exc_message": [reason],
+                "exc_module": PermanentFailure.__module__,
+            },
+        }
+        seconds = int(settings().result_days * 86400)
+        replace(records, result_key(submission_id), stored, json.dumps(failed), seconds)
+        records.hdel(ledger_key(submission_id), "resent")
+        logger.error("%s failed: %s", submission_id, reason)
 
 
 def _queues(records: Any, ids: list[str]) -> set[str]:

@@ -10,7 +10,8 @@ import pytest
 from redis import Redis
 
 from farm_tasks import submit
-from farm_tasks.states import OPEN_KEY, SUCCESS, lease_key
+from farm_tasks.errors import PermanentFailure
+from farm_tasks.states import FAILURE, OPEN_KEY, SUCCESS, lease_key
 from farm_tasks.submit.connection import redis_client, sender
 from farm_tasks.worker import lost_messages
 from farm_tasks.worker.backend import TransferBackend
@@ -129,3 +130,20 @@ def test_only_one_worker_looks_in_an_interval(broker: Redis) -> None:
     redis_client().set("farm-tasks:lock:lost-messages", 1)
     _Searcher(sender(), threading.Event())._look()
     assert waiting(broker) == []
+
+
+def test_one_whose_message_vanishes_again_and_again_is_listed_as_failed(broker: Redis) -> None:
+    """A worker that drops it as unacceptable would be sent it for ever."""
+    dropped = submit.upload_working_file(SOME_ID, "/projects/a")
+    for _ in range(lost_messages.MOST_RESENT):
+        broker.delete("farm_tasks")
+        look()
+        assert waiting(broker) == [dropped.id]
+    broker.delete("farm_tasks")
+    look()
+    assert waiting(broker) == []
+    assert [one.id for one in submit.recent(states=[FAILURE])] == [dropped.id]
+    with pytest.raises(PermanentFailure, match="lost 10 times"):
+        dropped.wait(1)
+    dropped.retry()
+    assert waiting(broker) == [dropped.id]
