@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-chaos soak check fix bench clean
+.PHONY: demo test test-chaos soak compatibility check fix bench clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -27,6 +27,9 @@ test-chaos: $(READY)  ## Faults at every phase of a publish, on real parts
 soak: $(READY)  ## Hundreds of publishes under random faults: RUNS=200 MINUTES=40 SEED=...
 	$(BIN)/python -m tests.chaos.soak --runs $(or $(RUNS),200) --minutes $(or $(MINUTES),40) \
 		$(if $(SEED),--seed $(SEED)) --write
+
+compatibility: $(READY)  ## Which versions of Celery, kombu and redis-py pass; installs each
+	$(BIN)/python -m tests.compatibility
 
 check: $(READY)  ## What CI checks before the tests
 	$(BIN)/ruff format --check

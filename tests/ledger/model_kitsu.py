@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 Answer = tuple[int, Any]
+Files = list[tuple[str, str, bytes]]
+"""Of each its field, its name, its content."""
 
 
 @dataclasses.dataclass
@@ -52,6 +54,8 @@ class ModelKitsu(http.server.ThreadingHTTPServer):
             self.comments: list[dict[str, Any]] = []
             self.previews: dict[str, dict[str, Any]] = {}
             self.held: dict[str, Held] = {}
+            self.fates: list[str] | None = None
+            """Decided in advance, one after the other, then all ``ok``; None to be asked."""
 
     def decide(self, token: str, fate: str) -> None:
         """Let the request of ``token`` go.
@@ -104,6 +108,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._hold("attachments", lambda most: self._attach(match[1], files, most))
         elif match := re.search(r"comments/([^/]+)/add-preview$", path):
             self._hold("preview", lambda _most: self._preview(match[1]))
+        elif path.endswith("/batch-comment"):
+            self._hold("batch", lambda most: self._batch(fields, files, most))
         elif match := re.search(r"pictures/preview-files/([^/]+)$", path):
             self._hold("upload", lambda most: self._store(match[1], files, most))
         else:
@@ -114,6 +120,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         with self.server.changed:
             self.server.held[self.headers["Authorization"].split()[1]] = held
             self.server.changed.notify_all()
+        if self.server.fates is not None:
+            fate = self.server.fates.pop(0) if self.server.fates else "ok"
+            self.server.decide(self.headers["Authorization"].split()[1], fate)
         held.decided.wait()
         fate = held.fate
         with self.server.changed:
@@ -134,7 +143,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return None
 
     def _comment(
-        self, task: str, fields: dict[str, str], files: list[tuple[str, bytes]], most: int | None
+        self,
+        task: str,
+        fields: dict[str, str],
+        files: Files,
+        most: int | None,
     ) -> Answer:
         comment = {
             "id": str(uuid.uuid4()),
@@ -147,7 +160,22 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.server.comments.append(comment)
         return 201, comment
 
-    def _attach(self, comment: str, files: list[tuple[str, bytes]], most: int | None) -> Answer:
+    def _batch(self, fields: dict[str, str], files: Files, most: int | None) -> Answer:
+        made = []
+        for number, asked in enumerate(json.loads(fields["comments"])[:most]):
+            wanted = {**asked, "comment": asked["text"]}
+            mine = [one for one in files if one[0].startswith(f"attachment_file-{number}-")]
+            _, comment = self._comment(asked["task_id"], wanted, mine, most)
+            comment = {**comment, "preview_files": []}
+            for one in files:
+                if one[0].startswith(f"preview_file-{number}-"):
+                    _, preview = self._preview(comment["id"])
+                    self._store(preview["id"], [one], most)
+                    comment["preview_files"].append(preview)
+            made.append(comment)
+        return 201, made
+
+    def _attach(self, comment: str, files: Files, most: int | None) -> Answer:
         added = _attachments(files[:most])
         for one in self.server.comments:
             if one["id"] == comment:
@@ -162,14 +190,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 one["previews"].append(preview["id"])
         return 201, preview
 
-    def _store(self, preview: str, files: list[tuple[str, bytes]], most: int | None) -> Answer:
+    def _store(self, preview: str, files: Files, most: int | None) -> Answer:
         found = self.server.previews.get(preview)
         if found is None:
             return 404, {"message": "no such preview"}
         if found["original_name"]:
             return 400, {"message": "has its content already"}
         if most is None:
-            found["original_name"] = files[0][0].rpartition(".")[0]
+            found["original_name"] = files[0][1].rpartition(".")[0]
             found["status"] = "ready"
         return 201, found
 
@@ -195,13 +223,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def _attachments(files: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
+def _attachments(files: Files) -> list[dict[str, Any]]:
     return [
-        {"id": str(uuid.uuid4()), "name": name, "size": len(content)} for name, content in files
+        {"id": str(uuid.uuid4()), "name": name, "size": len(content)} for _, name, content in files
     ]
 
 
-def _parts(kind: str, body: bytes) -> tuple[dict[str, str], list[tuple[str, bytes]]]:
+def _parts(kind: str, body: bytes) -> tuple[dict[str, str], Files]:
     """The text fields and the files of a request."""
     if kind.startswith("application/json"):
         return json.loads(body or b"{}"), []
@@ -212,10 +240,11 @@ def _parts(kind: str, body: bytes) -> tuple[dict[str, str], list[tuple[str, byte
     fields, files = {}, []
     for part in message.iter_parts():
         content = part.get_payload(decode=True)
+        name = part.get_param("name", header="content-disposition")
         if part.get_filename() is None:
-            fields[part.get_param("name", header="content-disposition")] = content.decode()
+            fields[name] = content.decode()
         else:
-            files.append((part.get_filename(), content))
+            files.append((name, part.get_filename(), content))
     return fields, files
 
 
