@@ -24,9 +24,9 @@ from farm_tasks.errors import (
 )
 
 REQUIRED = {
-    "celery": ">=5.5.3,<5.7",
-    "kombu": "<5.7",
-    "redis": ">=5.0",
+    "celery": ">=5.6.3,<5.7",
+    "kombu": ">=5.6.2,<5.7",
+    "redis": ">=5.3.1,<8",
     "requests": ">=2.32.3,<3",
     "urllib3": ">=2.3,<3",
     "gazu": ">=1.3.1,<2",

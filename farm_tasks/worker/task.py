@@ -242,9 +242,7 @@ class TransferTask(Task):  # type: ignore[misc]
         left = ledger.failing_since() + longest - ledger.now()
         if asked >= left:
             self._clean_up()
-            given_up = (
-                f"{failure} It was tried for {longest / 3600:.3g} h (FARM_TASKS_RETRY_SECONDS)."
-            )
+            given_up = f"{failure} It was tried for {longest:,.0f} s (FARM_TASKS_RETRY_SECONDS)."
             logger.error("%s failed: %s", self.name, given_up)
             raise type(failure)(given_up, failure.retry_after) from failure
         countdown = min(asked + self._jitter(), left)
