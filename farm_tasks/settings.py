@@ -57,7 +57,9 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(10 * 1024**3, gt=0, alias="FARM_TASKS_MAX_UPLOAD_BYTES")
     """zou's MAX_CONTENT_LENGTH; a proxy in front may take less."""
 
-    retry_seconds: float = Field(12 * 3600, ge=0, alias="FARM_TASKS_RETRY_SECONDS")
+    retry_seconds: float = Field(
+        12 * 3600, ge=0, allow_inf_nan=False, alias="FARM_TASKS_RETRY_SECONDS"
+    )
     """For how long a submission that fails for now is tried again: a night by default."""
 
     grace_seconds: float = Field(60, ge=0, le=86400, alias="FARM_TASKS_GRACE_SECONDS")
@@ -135,10 +137,10 @@ class Settings(BaseSettings):
                 )
         if self.redis_ca_file or self.redis_cert_file:
             for address in (self.broker_url, self.result_backend):
-                if address.get_secret_value().startswith("redis:"):
+                if address.get_secret_value().startswith(("redis:", "sentinel:")):
                     raise ValueError(
                         "FARM_TASKS_REDIS_CA_FILE and FARM_TASKS_REDIS_CERT_FILE are for rediss:// "
-                        "addresses, and one begins with redis://: it would go without TLS"
+                        "addresses, and one is another: it would go without TLS"
                     )
         return self
 

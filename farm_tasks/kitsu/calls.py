@@ -7,6 +7,7 @@ import dataclasses
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import requests
@@ -49,6 +50,19 @@ STARTS_OVER = 3
 """How often a download begins again because the file in Kitsu changed meanwhile."""
 
 
+_listener: ContextVar[ProgressCallback | None] = ContextVar("listener", default=None)
+
+
+@contextlib.contextmanager
+def listening(progress: ProgressCallback) -> Iterator[None]:
+    """Have every call inside end when ``progress`` is told to stop, not the transfers alone."""
+    token = _listener.set(progress)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
 @contextlib.contextmanager
 def calling(
     client: KitsuClient | None, progress: ProgressCallback | None = None
@@ -62,7 +76,7 @@ def calling(
     Raises:
         FarmTasksError: whatever went wrong.
     """
-    kitsu = for_transfer(client or kitsu_client(), progress)
+    kitsu = for_transfer(client or kitsu_client(), progress or _listener.get())
     try:
         yield kitsu
     except GazuException as error:

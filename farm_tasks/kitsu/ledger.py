@@ -192,11 +192,13 @@ def once(
     try:
         result = do()
     except FarmTasksError as error:
-        if had_no_effect(error):
-            ledger.erase(step)
-        else:
+        if not had_no_effect(error):
             slow = isinstance(error, TemporaryFailure) and error.server_may_go_on
             note_failed(ledger, step, about, known, settling + SETTLING_AFTER_SILENCE * slow)
+        elif facts is None:
+            ledger.erase(step)
+        else:
+            ledger.write(step, facts)  # of an earlier try it is still not known
         raise
     return _note_done(ledger, step, about, result)
 

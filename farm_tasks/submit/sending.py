@@ -143,5 +143,5 @@ def _size(path: str) -> int:
     """Bytes, as far as this machine can tell; the worker knows for sure."""
     try:
         return os.path.getsize(path)
-    except OSError:
+    except (OSError, ValueError):
         return 0

@@ -196,9 +196,8 @@ def _message(response: requests.Response) -> str:
 
 def _token(response: requests.Response) -> str:
     """What the request was authorised with, or what is in no message."""
-    header = response.request.headers.get("Authorization") or ""
-    value = header.decode("latin-1") if isinstance(header, bytes) else header
-    return value.rpartition(" ")[2] or "\0"
+    header = str(response.request.headers.get("Authorization") or "")
+    return header.rpartition(" ")[2] or "\0"
 
 
 def _printable(text: str) -> str:

@@ -29,6 +29,7 @@ from farm_tasks.states import (
     result_key,
 )
 from farm_tasks.stored_state import is_of_another_run, replace
+from farm_tasks.worker.patience import is_away
 
 _FOREVER = 365 * 86400
 """Seconds: for a studio that has set ``result_expires`` to none."""
@@ -52,6 +53,10 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
         )
         self.always_retry = False
         self.retry_policy = {**self.retry_policy, "max_retries": 0}
+
+    def exception_safe_to_retry(self, exc: Exception) -> bool:
+        """Whether Redis may store it in a while: the end of a transfer is worth the wait."""
+        return is_away(exc)
 
     def mark_as_revoked(
         self,

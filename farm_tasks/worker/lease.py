@@ -33,11 +33,16 @@ RENEWAL = 5.0
 _FORGOTTEN = 86400
 """Seconds after which Redis forgets a lease that nobody released."""
 
+_REMEMBERED = 6 * 3600
+"""Seconds for which a lease that was released refuses an owner that it was taken from before: a
+machine that was suspended wakes up and goes on, whatever has happened meanwhile."""
+
 _TAKE = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local held = redis.call('HMGET', KEYS[1], 'owner', 'renewed', 'suspected', 'since')
 local owner = held[1]
+if owner == '' then owner = nil end
 local is_free = not owner or owner == ARGV[1] or owner == ARGV[2]
 if not is_free and now - held[2] > tonumber(ARGV[3]) then
   if held[3] ~= held[2] then
@@ -69,7 +74,10 @@ return kept
 """
 
 _RELEASE = """
-if redis.call('HGET', KEYS[1], 'owner') == ARGV[1] then redis.call('DEL', KEYS[1]) end
+if redis.call('HGET', KEYS[1], 'owner') == ARGV[1] then
+  redis.call('HSET', KEYS[1], 'owner', '')
+  redis.call('EXPIRE', KEYS[1], ARGV[2])
+end
 """
 
 logger = logging.getLogger(__name__)
@@ -121,7 +129,7 @@ class Lease:
     def release(self) -> None:
         """Let go of it. Where Redis cannot be reached, it runs out by itself."""
         with contextlib.suppress(RedisError):
-            self._redis.eval(_RELEASE, 1, self.key, self.owner)
+            self._redis.eval(_RELEASE, 1, self.key, self.owner, _REMEMBERED)
 
 
 class Keeper:
@@ -180,12 +188,6 @@ class Keeper:
             for lease, is_ours in zip(held, kept, strict=True):
                 if not is_ours:
                     self._lose(lease)
-                elif not self._is_held(lease):
-                    lease.release()  # let go of while it was renewed
-
-    def _is_held(self, lease: Lease) -> bool:
-        with self._lock:
-            return lease in self._held
 
     def _lose(self, lease: Lease) -> None:
         with self._lock:

@@ -14,6 +14,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from celery import bootsteps
@@ -201,6 +202,7 @@ class _Searcher:
         failed = {
             **record,
             "status": FAILURE,
+            "date_done": datetime.now(UTC).isoformat(),
             "progress": progress if isinstance(progress, dict) else None,
             "result": {
                 "exc_type": PermanentFailure.__name__,

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from kombu.exceptions import OperationalError
 from redis import exceptions
+from redis.exceptions import RedisError
 
 AWAY = (
     exceptions.ConnectionError,
@@ -23,6 +24,18 @@ AWAY = (
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+_AWAY_WORDS = ("MISCONF", "NOREPLICAS", "MASTERDOWN")
+"""How Redis begins to say that it takes no writes now: it cannot save, or has no replica, or none
+has a master. redis-py has no classes for these."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether Redis may answer otherwise in a while."""
+    return isinstance(error, AWAY) or (
+        isinstance(error, exceptions.ResponseError) and str(error).startswith(_AWAY_WORDS)
+    )
 
 
 def patiently(ask: Callable[[], T], check: Callable[[], object] = lambda: None) -> T:
@@ -39,7 +52,9 @@ def patiently(ask: Callable[[], T], check: Callable[[], object] = lambda: None) 
     while True:
         try:
             return ask()
-        except AWAY as error:
+        except (RedisError, OperationalError) as error:
+            if not is_away(error):
+                raise
             if not has_complained:
                 logger.warning("Redis is away, and waited for: %r", error)
             has_complained = True

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from celery import Task, states
-from celery.exceptions import Ignore, Reject
+from celery.exceptions import Ignore, Reject, TaskPredicate
 from celery.signals import task_postrun
 from celery.utils.log import get_task_logger
 from kombu.exceptions import OperationalError
@@ -25,6 +25,7 @@ from farm_tasks.errors import (
     WorkerCrashed,
     WorkerStopping,
 )
+from farm_tasks.kitsu.calls import listening
 from farm_tasks.kitsu.operations.previews import remove_orphans
 from farm_tasks.settings import settings
 from farm_tasks.states import FINAL_STATES, REVOKED, lease_key, result_key
@@ -108,6 +109,11 @@ class TransferTask(Task):  # type: ignore[misc]
             logger.error("%s failed: %s", self.name, failure)
             self._clean_up()
             raise
+        except TaskPredicate:
+            raise
+        except Exception:  # a mistake of ours, or of Kitsu's that nobody has met yet
+            self._clean_up()
+            raise
 
     def on_retry(self, exc: Any, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Hear a cancel that came while the failure was being stored as one to be retried."""
@@ -156,7 +162,7 @@ class TransferTask(Task):  # type: ignore[misc]
         meter.file = files[-1] if files else ""
         meter.stage = "starting"
         meter(0, sum(map(self.request.confinement.size, self.request.sources)))
-        with _reporter.get().reporting(self, meter):
+        with _reporter.get().reporting(self, meter), listening(meter):
             return operation(*arguments, progress_callback=meter, **options)
 
     def _confinement(self) -> Confinement:
@@ -240,10 +246,14 @@ class TransferTask(Task):  # type: ignore[misc]
         ledger = self.ledger.unstoppable()
         longest = settings().retry_seconds
         asked = min(failure.retry_after or 0.0, LONGEST_RETRY_AFTER)
-        left = ledger.failing_since() + longest - ledger.now()
+        tried_for = max(0.0, ledger.now() - ledger.failing_since())
+        left = longest - tried_for
         if asked >= left:
             self._clean_up()
-            given_up = f"{failure} It was tried for {longest:,.0f} s (FARM_TASKS_RETRY_SECONDS)."
+            given_up = (
+                f"{failure} It was tried for {tried_for:,.0f} s of the {longest:,.0f} s in "
+                "FARM_TASKS_RETRY_SECONDS."
+            )
             logger.error("%s failed: %s", self.name, given_up)
             raise type(failure)(given_up, failure.retry_after) from failure
         countdown = min(asked + self._jitter(), left)
@@ -274,7 +284,7 @@ class TransferTask(Task):  # type: ignore[misc]
             return
         try:
             removed = remove_orphans(self.request.ledger.unstoppable())
-        except (FarmTasksError, LostOwnership) as error:
+        except Exception as error:  # what went wrong first is what counts
             logger.warning("A preview that waits for its content may be left in Kitsu: %s", error)
         else:
             for preview in removed:

@@ -71,6 +71,12 @@ class _GatedPrefixedRedis(_Gate, kombu_redis.PrefixedStrictRedis):  # type: igno
 
 
 class _QoS(kombu_redis.QoS):  # type: ignore[misc]
+    def append(self, message: Any, delivery_tag: Any) -> None:
+        """Note that this worker has the message, by Redis's clock: hosts differ."""
+        super().append(message, delivery_tag)
+        with self.channel.conn_or_acquire() as client:
+            client.zadd(self.unacked_index_key, {delivery_tag: client.time()[0]}, xx=True)
+
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
         """Give a message back to its queue; drop what is none."""
         try:

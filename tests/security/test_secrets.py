@@ -22,6 +22,7 @@ from urllib.parse import quote, quote_plus
 
 import gazu
 import psutil
+import pytest
 import redis
 
 from farm_tasks import submit
@@ -34,6 +35,8 @@ from tests.support.environment import environment_of
 from tests.support.redis_server import RedisServer, free_port, running_redis
 from tests.support.waiting import wait_until
 from tests.support.worker import KITSU_VARIABLES, running_worker
+
+pytestmark = pytest.mark.chaos
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 REDIS_PASSWORD = "r3dis/p@ss:wörd#7"
@@ -255,7 +258,7 @@ def test_no_secret_is_found_anywhere(sandbox: SandboxInfo, tmp_path: Path) -> No
 
         redis_of = addresses(REDIS_PASSWORD)
         roots = {"FARM_TASKS_READ_ROOTS": str(files), "FARM_TASKS_WRITE_ROOTS": str(files)}
-        common = {**redis_of, **roots, "FARM_TASKS_MAX_RETRIES": "0"}
+        common = {**redis_of, **roots, "FARM_TASKS_RETRY_SECONDS": "0"}
         nights = {
             "good": {**kitsu, "KITSU_BOT_TOKEN": sandbox.bot_token},
             "unsigned": {**kitsu, "KITSU_BOT_TOKEN": SIGNED_BY_NOBODY},

@@ -32,6 +32,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.server.looks.append(self.path)
         if self.path.endswith("/comments"):
             self._answer(200, [])
+        elif self.path.endswith("/auth/authenticated"):
+            self._answer(200, {"user": {"id": SOME_ID}})
         elif "/data/" in self.path:
             self._answer(200, {"id": SOME_ID, "previews": [], "original_name": None})
         else:

@@ -14,6 +14,8 @@ import pytest
 from tests.support.waiting import wait_until
 from tests.worker.crew import MB, Crew, running_crew
 
+pytestmark = pytest.mark.chaos
+
 
 @pytest.fixture
 def crew(tmp_path: Path) -> Iterator[Crew]:

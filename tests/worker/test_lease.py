@@ -7,13 +7,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from redis import Redis
 
 from farm_tasks.worker import lease as leases
-from farm_tasks.worker.lease import Keeper, Lease, is_dead
+from farm_tasks.worker.lease import Keeper, Lease, LostOwnership, is_dead
+from farm_tasks.worker.ledger import RedisLedger
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
@@ -189,8 +189,30 @@ def test_owners_differ_within_a_process_and_name_it(redis: Redis) -> None:
     assert f"/{os.getpid()}/" in one
 
 
-def test_nothing_is_left_of_a_lease_that_was_released(redis: Redis) -> None:
-    lease: Any = Lease(redis, KEY)
+def test_an_owner_that_wakes_up_when_its_heir_has_ended_has_lost_it(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that was suspended goes on where it was, as if nothing had happened."""
+    sleeper, heir = Lease(redis, KEY), Lease(redis, KEY)
+    keeper = Keeper(lambda: redis)
+    assert sleeper.take() is None
+    redis.delete(KEY)
+    assert heir.take() is None
+    heir.release()
+    ledger = RedisLedger(redis, "one", sleeper, keeper, lambda: None)
+    with pytest.raises(LostOwnership):
+        ledger.write("comment", {"state": "trying"})
+    assert ledger.read("comment") is None
+    lost = threading.Event()
+    monkeypatch.setattr(leases, "RENEWAL", 0.05)
+    keeper.keep(sleeper, lost.set)
+    assert lost.wait(5)
+    assert Lease(redis, KEY).take() is None
+
+
+def test_of_a_lease_that_was_released_redis_keeps_little_and_not_for_ever(redis: Redis) -> None:
+    lease = Lease(redis, KEY)
     lease.take()
     lease.release()
-    assert redis.keys() == []
+    assert redis.hget(KEY, "owner") == b""
+    assert 0 < redis.ttl(KEY) <= 6 * 3600

@@ -19,6 +19,8 @@ from tests.support.waiting import wait_until
 from tests.support.worker import Worker
 from tests.worker.crew import MB, Crew, running_crew
 
+pytestmark = pytest.mark.chaos
+
 
 @pytest.fixture
 def crew(tmp_path: Path) -> Iterator[Crew]:

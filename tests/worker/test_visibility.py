@@ -17,6 +17,8 @@ from tests.support.impatient import SWEEP, TIMEOUT
 from tests.support.waiting import wait_until
 from tests.worker.crew import MB, Crew, running_crew
 
+pytestmark = pytest.mark.chaos
+
 
 @pytest.fixture
 def crew(tmp_path: Path) -> Iterator[Crew]:

@@ -32,8 +32,9 @@ REMADE = 3
 POLL = 2.0
 """Seconds between two looks whether Kitsu has processed a movie."""
 
-LONGEST_PROCESSING = 3600.0
-"""Seconds. Kitsu took 86 s for a movie of 461 MB; its queue may be long at the end of a night."""
+LONGEST_WAIT = 120.0
+"""Seconds. Kitsu took 86 s for a movie of 461 MB; its queue may be long at the end of a night, and
+then a later try waits on, so that this slot moves something meanwhile."""
 
 
 def upload_preview_file(
@@ -250,7 +251,7 @@ def remove_orphans(ledger: Ledger, client: KitsuClient | None = None) -> list[st
 
 
 def _remove_orphan(ledger: Ledger, client: KitsuClient | None) -> list[str]:
-    made = is_done(ledger, "preview")
+    made = is_done(ledger, "preview") or _of_lost_answer(ledger, client)
     if made is None:
         return []
     preview = entity_id("preview_file", made)
@@ -266,6 +267,14 @@ def _remove_orphan(ledger: Ledger, client: KitsuClient | None) -> list[str]:
             pass  # Kitsu has removed it, or somebody has
         _forget_preview(ledger)
     return [preview]
+
+
+def _of_lost_answer(ledger: Ledger, client: KitsuClient | None) -> dict[str, Any] | None:
+    """The preview that may have been made although nobody heard so."""
+    facts = ledger.read("preview")
+    if facts is None:
+        return None
+    return _unfilled(ledger, facts["about"][0], facts["before"]["previews"], client)
 
 
 def _movie(path: str | None, url: str | None) -> str:
@@ -436,11 +445,11 @@ def _ready(
 
     Raises:
         BrokenMovie: it cannot.
-        StillProcessing: it has not after an hour.
+        StillProcessing: it has not yet.
     """
     announce(progress, "waiting for Kitsu")
     preview = entity_id("preview_file", preview)
-    deadline = time.monotonic() + LONGEST_PROCESSING
+    deadline = time.monotonic() + LONGEST_WAIT
     while time.monotonic() < deadline:
         with calling(client) as kitsu:
             found: dict[str, Any] = gazu.files.get_preview_file(preview, client=kitsu)
@@ -455,7 +464,7 @@ def _ready(
                 "Does the movie play? Publish it again when it does."
             )
         _pause(POLL, progress)
-    raise StillProcessing(f"Kitsu has not processed preview {preview} within an hour.")
+    raise StillProcessing(f"Kitsu has not processed preview {preview} yet.", POLL)
 
 
 def _forget_comment_if_deleted(ledger: Ledger, comment: str, client: KitsuClient | None) -> None:
