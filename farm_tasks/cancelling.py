@@ -43,12 +43,16 @@ return 1
 """
 
 
-def wish_to_cancel(redis: Any, submission_id: str) -> None:
+def wish_to_cancel(redis: Any, submission_id: str) -> dict[str, Any] | None:
     """Have a submission stop; one that has ended stays as it is.
 
     Args:
         redis: A client of the result backend.
         submission_id: Celery's task id.
+
+    Returns:
+        The record of one that waited to be retried. Its message may not be due for an hour; sent
+        again now, it has a worker clean up what the tries before have left.
     """
     keys = [of(submission_id) for of in (result_key, cancel_key, claim_key, ledger_key)]
     record_seconds = int(settings().result_days * 86400)
@@ -58,11 +62,11 @@ def wish_to_cancel(redis: Any, submission_id: str) -> None:
         # Sent by name alone, and no worker has it yet: the wish will meet it there.
         meta = {"status": None} if stored is None else json.loads(stored)
         if meta["status"] in FINAL_STATES:
-            return
+            return None
         revoked = json.dumps(_revoked(meta)) if meta["status"] in {QUEUED, RETRY} else ""
         values = digest(stored), wish_seconds, revoked, record_seconds
         if redis.eval(_WISH, len(keys), *keys, *values):
-            return
+            return {**meta, "task_id": submission_id} if meta["status"] == RETRY else None
 
 
 def is_cancelled(redis: Any, submission_ids: list[str]) -> list[bool]:

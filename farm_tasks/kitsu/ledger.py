@@ -28,6 +28,9 @@ SETTLING = 5.0
 SETTLING_AFTER_SILENCE = 60.0
 """The same where it, or the proxy in front of it, was too slow to answer."""
 
+DIGESTING = 50e6
+"""Bytes per second at which Kitsu stores what it was sent, at the least: it copies it twice."""
+
 _TRYING = "trying"
 _FAILED = "failed"
 _DONE = "done"
@@ -50,6 +53,9 @@ class Ledger(Protocol):
 
     def erase(self, step: str) -> None:
         """Forget a step: it did not happen, or was undone."""
+
+    def steps(self) -> list[str]:
+        """The names of all steps that are noted."""
 
     def now(self) -> float:
         """Seconds, on one clock for all who may ever hold this ledger."""
@@ -84,6 +90,10 @@ class Memory:
     def erase(self, step: str) -> None:
         """See :class:`Ledger`."""
         self._steps.pop(step, None)
+
+    def steps(self) -> list[str]:
+        """See :class:`Ledger`."""
+        return list(self._steps)
 
     def now(self) -> float:
         """See :class:`Ledger`."""
@@ -126,12 +136,18 @@ class Part:
         """See :class:`Ledger`."""
         self._whole.erase(f"{self._name}.{step}")
 
+    def steps(self) -> list[str]:
+        """See :class:`Ledger`."""
+        start = f"{self._name}."
+        return [one.removeprefix(start) for one in self._whole.steps() if one.startswith(start)]
+
 
 def once(
     ledger: Ledger,
     step: str,
     do: Callable[[], Any],
     look: Callable[[dict[str, Any]], Any],
+    about: list[Any],
     before: Callable[[], dict[str, Any]] = dict,
     settling: float = SETTLING,
 ) -> Any:
@@ -144,6 +160,8 @@ def once(
         look: Finds in Kitsu what an earlier try has done, given what ``before`` returned then.
             Returns what ``do`` would have, or None if there is nothing. Asked only when Kitsu has
             had its time: before that it might see half of it.
+        about: What the step depends on, JSON-safe. A submission may run again with other arguments:
+            what was noted of a step about something else is forgotten.
         before: What ``look`` will have to know of Kitsu as it was before the first try.
         settling: Seconds for which Kitsu may go on with what it was asked, without us.
 
@@ -155,20 +173,22 @@ def once(
         FarmTasksError: what ``do`` or ``look`` raises.
     """
     facts = ledger.read(step)
+    if facts is not None and facts["about"] != about:
+        facts = None
     if facts is not None and facts["state"] == _DONE:
         return facts["result"]
     if facts is not None:
         if facts["state"] == _TRYING:
             # Whoever tried it died without a word, perhaps just now: Kitsu gets its time from here.
-            facts = note_failed(ledger, step, facts["before"], settling)
+            facts = note_failed(ledger, step, about, facts["before"], settling)
         left = facts["until"] - ledger.now()
         if left > 0:
             raise Unsettled("Kitsu may still be busy with the last try.", left)
         found = look(facts["before"])
         if found is not None:
-            return _note_done(ledger, step, found)
+            return _note_done(ledger, step, about, found)
     known = before() if facts is None else facts["before"]
-    ledger.write(step, {"state": _TRYING, "before": known})
+    ledger.write(step, {"state": _TRYING, "about": about, "before": known})
     try:
         result = do()
     except FarmTasksError as error:
@@ -176,15 +196,22 @@ def once(
             ledger.erase(step)
         else:
             slow = isinstance(error, TemporaryFailure) and error.server_may_go_on
-            note_failed(ledger, step, known, settling + SETTLING_AFTER_SILENCE * slow)
+            note_failed(ledger, step, about, known, settling + SETTLING_AFTER_SILENCE * slow)
         raise
-    return _note_done(ledger, step, result)
+    return _note_done(ledger, step, about, result)
 
 
-def is_done(ledger: Ledger, step: str) -> Any:
-    """The result of a step that was done, else None."""
+def settling_of(size: int) -> float:
+    """Seconds for which Kitsu may go on with a request of ``size`` bytes of files."""
+    return SETTLING + size / DIGESTING
+
+
+def is_done(ledger: Ledger, step: str, about: list[Any] | None = None) -> Any:
+    """The result of a step that was done (about this, if it is said), else None."""
     facts = ledger.read(step)
-    return facts["result"] if facts is not None and facts["state"] == _DONE else None
+    if facts is None or facts["state"] != _DONE or (about is not None and facts["about"] != about):
+        return None
+    return facts["result"]
 
 
 def had_no_effect(error: FarmTasksError) -> bool:
@@ -199,14 +226,15 @@ def had_no_effect(error: FarmTasksError) -> bool:
 
 
 def note_failed(
-    ledger: Ledger, step: str, before: dict[str, Any], settling: float = 0.0
+    ledger: Ledger, step: str, about: list[Any], before: dict[str, Any], settling: float = 0.0
 ) -> dict[str, Any]:
     """Note that a step may have happened, or may yet within ``settling`` seconds."""
-    facts = {"state": _FAILED, "before": before, "until": ledger.now() + settling}
+    until = ledger.now() + settling
+    facts = {"state": _FAILED, "about": about, "before": before, "until": until}
     ledger.write(step, facts)
     return facts
 
 
-def _note_done(ledger: Ledger, step: str, result: Any) -> Any:
-    ledger.write(step, {"state": _DONE, "result": result})
+def _note_done(ledger: Ledger, step: str, about: list[Any], result: Any) -> Any:
+    ledger.write(step, {"state": _DONE, "about": about, "result": result})
     return result

@@ -6,8 +6,11 @@ ledger of the steps that are done goes on.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
+
+from redis.exceptions import RedisError
 
 from farm_tasks import message
 from farm_tasks.settings import settings
@@ -33,17 +36,16 @@ _STORE = f"""
 {KEEP_COMPANY}
 local current = redis.call('GET', KEYS[1])
 if (current and redis.sha1hex(current) or '') ~= ARGV[1] then return 0 end
-if KEYS[7] then
-  if (redis.call('GET', KEYS[7]) or '') ~= ARGV[2] then return 0 end
+if KEYS[6] then
+  if (redis.call('GET', KEYS[6]) or '') ~= ARGV[2] then return 0 end
   local now = redis.call('TIME')
-  redis.call('SET', KEYS[7], ARGV[3])
-  redis.call('HSET', KEYS[2], 'key', KEYS[7], 'unsent', ARGV[4], 'at', now[1])
+  redis.call('SET', KEYS[6], ARGV[3])
+  redis.call('HSET', KEYS[2], 'key', KEYS[6], 'unsent', ARGV[4], 'at', now[1])
 end
 keep_company(KEYS[2], KEYS[5], ARGV[6])
 redis.call('SET', KEYS[1], ARGV[5], 'EX', ARGV[6])
 redis.call('ZADD', KEYS[3], ARGV[7], ARGV[3])
 redis.call('ZREMRANGEBYSCORE', KEYS[3], 0, ARGV[8])
-redis.call('ZADD', KEYS[6], ARGV[7], ARGV[3])
 redis.call('DEL', KEYS[4])
 redis.call('HDEL', KEYS[5], 'result', 'failing_since', 'crashes')
 redis.call('PUBLISH', KEYS[1], ARGV[5])
@@ -82,7 +84,6 @@ def store_queued(
         INDEX_KEY,
         cancel_key(submission_id),
         ledger_key(submission_id),
-        OPEN_KEY,
     ]
     if key:
         keys.append(submission_key(key))
@@ -93,5 +94,8 @@ def store_queued(
 
 
 def send_message(record: dict[str, Any]) -> None:
-    """Send a record's message: its function, its arguments, its id, into its queue."""
+    """Send a record's message, and have workers see that it is not lost from now on."""
     message.send(sender(), record)
+    # Not before: a message that could not be sent must not be sent by a worker, later.
+    with contextlib.suppress(RedisError):  # it is sent, which is what counts
+        redis_client().zadd(OPEN_KEY, {record["task_id"]: time.time()})

@@ -13,7 +13,7 @@ from kombu.exceptions import EncodeError
 from farm_tasks.arguments import LARGEST_MESSAGE
 from farm_tasks.entity import Entity, entity_id, is_entity
 from farm_tasks.errors import InvalidArgument
-from farm_tasks.states import INDEX_KEY, KEY_FIELD, OPEN_KEY, QUEUED, result_key
+from farm_tasks.states import INDEX_KEY, KEY_FIELD, QUEUED, result_key
 from farm_tasks.submit.claim import check_key, submit_once
 from farm_tasks.submit.connection import reaching_redis, redis_client, sender
 from farm_tasks.submit.queueing import send_message, store_queued
@@ -75,7 +75,6 @@ def send(function: str, *, key: str | None = None, **arguments: Any) -> Submissi
             with redis_client().pipeline() as pipeline:
                 pipeline.delete(result_key(record["task_id"]))
                 pipeline.zrem(INDEX_KEY, record["task_id"])
-                pipeline.zrem(OPEN_KEY, record["task_id"])
                 pipeline.execute()
             raise
     return Submission(record["task_id"])

@@ -6,10 +6,11 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from farm_tasks import message
 from farm_tasks.cancelling import wish_to_cancel
 from farm_tasks.errors import StillRunning
 from farm_tasks.submit import feed, record
-from farm_tasks.submit.connection import reaching_redis, redis_client
+from farm_tasks.submit.connection import reaching_redis, redis_client, sender
 from farm_tasks.submit.retrying import retry
 from farm_tasks.transfer.progress import Progress
 
@@ -88,7 +89,9 @@ class Submission:
         """
         self.record()
         with reaching_redis():
-            wish_to_cancel(redis_client(), self.id)
+            waiting = wish_to_cancel(redis_client(), self.id)
+            if waiting is not None and isinstance(waiting.get("kwargs"), dict):
+                message.send(sender(), waiting)
 
     def retry(self) -> None:
         """Queue it again after it failed or was cancelled, under its id and with its arguments.

@@ -188,8 +188,17 @@ def _message(response: requests.Response) -> str:
         return ""
     for key in ("message", "error", "msg"):
         if isinstance(answer.get(key), str) and answer[key]:
-            return _printable(answer[key][:_MESSAGE_CHARACTERS])
+            # A server that repeats what it was sent must not have a token end up in Redis and logs.
+            said = answer[key].replace(_token(response), "[token]")
+            return _printable(said[:_MESSAGE_CHARACTERS])
     return ""
+
+
+def _token(response: requests.Response) -> str:
+    """What the request was authorised with, or what is in no message."""
+    header = response.request.headers.get("Authorization") or ""
+    value = header.decode("latin-1") if isinstance(header, bytes) else header
+    return value.rpartition(" ")[2] or "\0"
 
 
 def _printable(text: str) -> str:

@@ -6,6 +6,7 @@ depends on Celery's private methods is in this file alone; the versions in pypro
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from celery.backends.redis import RedisBackend
@@ -16,6 +17,7 @@ from redis.retry import Retry
 from farm_tasks.cancelling import wish_to_cancel
 from farm_tasks.states import (
     FINAL_STATES,
+    INDEX_KEY,
     KEY_FIELD,
     OPEN_KEY,
     PROGRESS,
@@ -23,6 +25,7 @@ from farm_tasks.states import (
     REVOKED,
     STARTED,
     SUCCESS,
+    ledger_key,
     result_key,
 )
 from farm_tasks.stored_state import is_of_another_run, replace
@@ -115,5 +118,13 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
                     return  # it is about to be dropped
             if replace(self.client, key, seen, value, int(self.expires or _FOREVER)):
                 break
+        if seen is None:
+            # Sent by its name alone, not by our submitter: from now on it is listed as well.
+            submission_id = self.decode(value)["task_id"]
+            self.client.zadd(INDEX_KEY, {submission_id: time.time()}, nx=True)
         if state in FINAL_STATES:
-            self.client.zrem(OPEN_KEY, self.decode(value)["task_id"])
+            submission_id = self.decode(value)["task_id"]
+            self.client.zrem(OPEN_KEY, submission_id)
+            if state == SUCCESS:
+                # Nothing of what it did will be asked for again; not before its end is stored.
+                self.client.delete(ledger_key(submission_id))

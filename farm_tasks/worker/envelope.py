@@ -97,7 +97,6 @@ class _Headers(BaseModel):
     argsrepr: _Shown | None = None
     kwargsrepr: _Shown | None = None
     origin: _Shown | None = None
-    ignore_result: bool = False
 
 
 class _DeliveryInfo(BaseModel):
@@ -213,7 +212,12 @@ def checked(data: bytes, queue: str) -> tuple[str, bytes]:
         "body": envelope.body,
         "content-type": envelope.content_type,
         "content-encoding": envelope.content_encoding,
-        "headers": {**_other_headers(envelope.headers), **headers.model_dump()},
+        "headers": {
+            **_other_headers(envelope.headers),
+            **headers.model_dump(),
+            # How a transfer ends is always stored: without it nobody knows that it has.
+            "ignore_result": False,
+        },
         "properties": properties,
     }
     return tag, json.dumps(clean).encode()

@@ -180,6 +180,12 @@ class Keeper:
             for lease, is_ours in zip(held, kept, strict=True):
                 if not is_ours:
                     self._lose(lease)
+                elif not self._is_held(lease):
+                    lease.release()  # let go of while it was renewed
+
+    def _is_held(self, lease: Lease) -> bool:
+        with self._lock:
+            return lease in self._held
 
     def _lose(self, lease: Lease) -> None:
         with self._lock:

@@ -14,8 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from redis.exceptions import RedisError
-
 from farm_tasks.errors import Busy
 from farm_tasks.settings import settings
 from farm_tasks.states import ledger_key, lock_key, maker_key
@@ -41,6 +39,7 @@ redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return 1
 """
 
+_STEP = "step:"
 _CRASHES = "crashes"
 _FAILING_SINCE = "failing_since"
 _RESULT = "result"
@@ -82,7 +81,7 @@ class RedisLedger:
 
     def read(self, step: str) -> dict[str, Any] | None:
         """See the protocol."""
-        noted = self._patiently(lambda: self._redis.hget(self._key, f"step:{step}"))
+        noted = self._patiently(lambda: self._redis.hget(self._key, f"{_STEP}{step}"))
         return None if noted is None else dict(json.loads(noted))
 
     def write(self, step: str, facts: dict[str, Any]) -> None:
@@ -91,7 +90,7 @@ class RedisLedger:
         Raises:
             LostOwnership: another worker has the submission now.
         """
-        self._write(f"step:{step}", json.dumps(facts))
+        self._write(f"{_STEP}{step}", json.dumps(facts))
 
     def erase(self, step: str) -> None:
         """See the protocol.
@@ -99,7 +98,7 @@ class RedisLedger:
         Raises:
             LostOwnership: another worker has the submission now.
         """
-        self._write(f"step:{step}", "")
+        self._write(f"{_STEP}{step}", "")
 
     def now(self) -> float:
         """Redis' time: the same for all workers."""
@@ -163,10 +162,11 @@ class RedisLedger:
         """Note that the last owner died, and say how many have."""
         return int(self._patiently(lambda: self._redis.hincrby(self._key, _CRASHES, 1)))
 
-    def forget(self) -> None:
-        """It has ended well: nothing of this will be asked for again."""
-        with contextlib.suppress(RedisError):
-            self._redis.delete(self._key)
+    def steps(self) -> list[str]:
+        """See the protocol."""
+        fields = self._patiently(lambda: self._redis.hkeys(self._key))
+        names = [one.decode() for one in fields]
+        return [one.removeprefix(_STEP) for one in names if one.startswith(_STEP)]
 
     def _write(self, field: str, value: str) -> None:
         written = self._patiently(

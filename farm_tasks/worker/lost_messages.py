@@ -131,7 +131,7 @@ class _Searcher:
         open_ids = [
             one
             for one, record in zip(ids, stored, strict=True)
-            if record is not None and json.loads(record)["status"] not in FINAL_STATES
+            if _status(record) not in FINAL_STATES | {None}
         ]
         ended = set(ids) - set(open_ids)
         if ended:
@@ -166,7 +166,7 @@ class _Searcher:
                 return []
             # With a worker last: that is where a message goes from its queue.
             found = {_id(one) for name in lists for one in client.lrange(name, 0, -1)}
-            found |= {_id(json.loads(one)[0]) for one in client.hvals(channel.unacked_key)}
+            found |= {_id(one, is_held=True) for one in client.hvals(channel.unacked_key)}
         return [one for one in homeless if one not in found]
 
     @contextlib.contextmanager
@@ -217,13 +217,22 @@ class _Searcher:
 def _queues(records: Any, ids: list[str]) -> set[str]:
     """The queues that their records name, where they are not in the default one."""
     stored = records.mget([result_key(one) for one in ids])
-    return {json.loads(one).get("queue") for one in stored if one is not None} - {None}
+    found = [json.loads(one).get("queue") for one in stored if _status(one)]
+    return {one for one in found if isinstance(one, str)}
 
 
-def _id(payload: Any) -> str:
+def _status(record: bytes | None) -> str | None:
+    """The state in a record; None if there is none."""
+    try:
+        return str(json.loads(record or b"")["status"])
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _id(payload: bytes, is_held: bool = False) -> str:
     """The submission's id in a message as kombu keeps it; "" if it is none."""
     try:
-        envelope = json.loads(payload) if isinstance(payload, (str, bytes)) else payload
-        return str(envelope["headers"]["id"])
-    except (ValueError, TypeError, KeyError):
+        envelope = json.loads(payload)
+        return str((envelope[0] if is_held else envelope)["headers"]["id"])
+    except (ValueError, TypeError, KeyError, IndexError):
         return ""

@@ -25,9 +25,9 @@ from farm_tasks.errors import (
     WorkerCrashed,
     WorkerStopping,
 )
-from farm_tasks.kitsu.operations.previews import remove_orphan
+from farm_tasks.kitsu.operations.previews import remove_orphans
 from farm_tasks.settings import settings
-from farm_tasks.states import FINAL_STATES, REVOKED, SUCCESS, lease_key, result_key
+from farm_tasks.states import FINAL_STATES, REVOKED, lease_key, result_key
 from farm_tasks.stored_state import is_of_another_run
 from farm_tasks.transfer.partial_file import tag_of
 from farm_tasks.transfer.progress import Meter
@@ -62,6 +62,7 @@ class TransferTask(Task):  # type: ignore[misc]
     """Base of all tasks."""
 
     abstract = True
+    Request = "farm_tasks.worker.request:TransferRequest"
     max_retries = None
     throws = (FarmTasksError,)  # an expected end: logged as a line, without a traceback
 
@@ -272,12 +273,12 @@ class TransferTask(Task):  # type: ignore[misc]
         if self.request.ledger is None:
             return
         try:
-            removed = remove_orphan(self.request.ledger.unstoppable())
+            removed = remove_orphans(self.request.ledger.unstoppable())
         except (FarmTasksError, LostOwnership) as error:
             logger.warning("A preview that waits for its content may be left in Kitsu: %s", error)
         else:
-            if removed is not None:
-                logger.info("Preview %s, which never got its content, was removed.", removed)
+            for preview in removed:
+                logger.info("Preview %s, which never got its content, was removed.", preview)
 
 
 def _connect() -> Any:
@@ -292,14 +293,12 @@ _keeper = PerProcess(lambda: Keeper(_connect))
 
 
 @task_postrun.connect  # type: ignore[untyped-decorator]
-def _let_go(task: Task, state: str | None = None, **_: Any) -> None:
+def _let_go(task: Task, **_: Any) -> None:
     """Release the submission once its state is stored; not before, or it would be run again."""
     lease: Lease | None = getattr(task.request, "lease", None)
     if lease is None:
         return
     _keeper.get().let_go(lease)
-    if state == SUCCESS:
-        task.request.ledger.forget()
     lease.release()
 
 

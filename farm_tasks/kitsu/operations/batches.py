@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from typing import Any
 
 import gazu
@@ -12,8 +12,13 @@ from farm_tasks.entity import Entity, entity_id
 from farm_tasks.errors import InvalidArgument
 from farm_tasks.kitsu.calls import upload
 from farm_tasks.kitsu.checks import attachment_paths, preview_file_path, size_of
-from farm_tasks.kitsu.ledger import Ledger, Memory, Part, note_failed, once
-from farm_tasks.kitsu.operations.comments import add_comment, like_comments, missing
+from farm_tasks.kitsu.ledger import Ledger, Memory, Part, note_failed, once, settling_of
+from farm_tasks.kitsu.operations.comments import (
+    add_comment,
+    comment_about,
+    like_comments,
+    missing,
+)
 from farm_tasks.kitsu.operations.half_done import remembering
 from farm_tasks.kitsu.operations.previews import previews_of, upload_preview_file
 from farm_tasks.transfer.progress import ProgressCallback, Share
@@ -72,21 +77,25 @@ def _post(
     """Post one request's comments, and what it left undone one by one."""
     known: dict[str, Any] = {}
 
-    def before() -> dict[str, Any]:
+    def before_all() -> dict[str, Any]:
         texts = [(one["task_id"], one["task_status_id"], one["text"]) for one in batch]
         known["comments"] = [like_comments(*one, client) for one in texts]
         return known
 
     def send() -> list[dict[str, Any]]:
-        answer: list[dict[str, Any]] = upload(
-            gazu.task.batch_comments,
-            batch,
-            task=None if task is None else entity_id("task", task),
-            client=client,
-            progress_callback=progress,
-        )
-        for one in answer:
-            ledger.claim(one["id"])
+        with contextlib.ExitStack() as alone:
+            # In one order for all, or two could wait for each other.
+            for one in sorted({comment["task_id"] for comment in batch}):
+                alone.enter_context(ledger.alone(f"task:{one}"))
+            answer: list[dict[str, Any]] = upload(
+                gazu.task.batch_comments,
+                batch,
+                task=None if task is None else entity_id("task", task),
+                client=client,
+                progress_callback=progress,
+            )
+            for posted in answer:
+                ledger.claim(posted["id"])
         if len(answer) == len(batch) and all(map(_is_whole, answer, batch)):
             return answer
         with remembering(ledger, "Kitsu stored a part of the batch."):
@@ -98,11 +107,26 @@ def _post(
             part = Part(ledger, str(number))
             if part.read("comment") is None:
                 taken = [one["id"] for one in made]
-                note_failed(part, "comment", {"comments": known["comments"][number] + taken})
+                about = comment_about(
+                    comment["task_id"],
+                    comment["task_status_id"],
+                    comment["text"],
+                    comment.get("person_id"),
+                )
+                before = {"comments": known["comments"][number] + taken}
+                note_failed(part, "comment", about, before)
             made.append(_complete(part, comment, client))
         return made
 
-    posted: list[dict[str, Any]] = once(ledger, "batch", send, make_good, before)
+    posted: list[dict[str, Any]] = once(
+        ledger,
+        "batch",
+        do=send,
+        look=make_good,
+        about=[[one["task_id"], one["task_status_id"], one["text"]] for one in batch],
+        before=before_all,
+        settling=settling_of(sum(map(_bytes_of, batch))),
+    )
     return posted
 
 
@@ -124,16 +148,13 @@ def _complete(
     )
     there = [one for one in previews_of(posted["id"], client) if one["original_name"]]
     filled = []
+    # Nobody else puts previews on a comment that is ours: those that are there are the first ones.
     for number, path in enumerate(comment["preview_files"]):
-        # zou drops what follows the last dot.
-        name = os.path.basename(path).rpartition(".")[0]
-        found = next((one for one in there if one["original_name"] == name), None)
-        if found is None:
-            part = Part(ledger, f"preview {number}")
-            found = upload_preview_file(posted["id"], path, client=client, ledger=part)
+        if number < len(there):
+            filled.append(there[number])
         else:
-            there.remove(found)
-        filled.append(found)
+            part = Part(ledger, f"preview {number}")
+            filled.append(upload_preview_file(posted["id"], path, client=client, ledger=part))
     return {**posted, "preview_files": filled}
 
 

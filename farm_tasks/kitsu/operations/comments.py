@@ -13,7 +13,7 @@ from farm_tasks.entity import Entity, entity_id
 from farm_tasks.errors import Incomplete, InvalidArgument
 from farm_tasks.kitsu.calls import calling, upload
 from farm_tasks.kitsu.checks import as_gazu_sends, attachment_paths, size_of
-from farm_tasks.kitsu.ledger import Ledger, Memory, once
+from farm_tasks.kitsu.ledger import Ledger, Memory, once, settling_of
 from farm_tasks.kitsu.operations.half_done import remembering
 from farm_tasks.transfer.progress import ProgressCallback, announce
 
@@ -73,9 +73,11 @@ def add_comment(
             "comment",
             do=post,
             look=lambda before: find_comment(
-                ledger, task, task_status, comment, before["comments"], client
+                ledger, task, task_status, comment, person, before["comments"], client
             ),
+            about=comment_about(task, task_status, comment, person),
             before=lambda: {"comments": like_comments(task, task_status, comment, client)},
+            settling=settling_of(size),
         )
     if missing(posted.get("attachment_files"), paths):
         with remembering(ledger, f"Comment {posted['id']} was posted."):
@@ -171,8 +173,23 @@ def attach(
         return {"attachments": known}
 
     with ledger.alone(f"comment:{comment}"):
-        attached: list[dict[str, Any]] = once(ledger, "attachments", send, look, before)
+        attached: list[dict[str, Any]] = once(
+            ledger,
+            "attachments",
+            do=send,
+            look=look,
+            about=[comment, [os.path.basename(path) for path in paths]],
+            before=before,
+            settling=settling_of(sum(map(size_of, paths))),
+        )
     return attached
+
+
+def comment_about(
+    task: str, task_status: str, text: str, person: Entity | None
+) -> list[str | None]:
+    """What makes it this comment and no other."""
+    return [task, task_status, text, None if person is None else entity_id("person", person)]
 
 
 def like_comments(task: str, task_status: str, text: str, client: KitsuClient | None) -> list[str]:
@@ -185,17 +202,23 @@ def find_comment(
     task: str,
     task_status: str,
     text: str,
+    person: Entity | None,
     before: list[str],
     client: KitsuClient | None,
 ) -> dict[str, Any] | None:
     """The comment that an earlier try has posted, if there is one: no other ledger's.
 
-    Kitsu keeps nothing by which one could tell whose it is. So it is one that says the same, was
-    not there before, and has not been claimed.
+    Kitsu keeps nothing by which one could tell which try made it. So it is one that says the same,
+    by the same author, was not there before, and has not been claimed.
     """
+    with calling(client) as kitsu:
+        # In the name of ``person``, unless Kitsu does not let us.
+        authors = {gazu.client.get_current_user(client=kitsu)["id"]}
+    if person is not None:
+        authors.add(entity_id("person", person))
     for one in reversed(_comments(task, client)):  # oldest first
         is_new = _is_like(one, task_status, text) and one["id"] not in before
-        if is_new and ledger.claim(one["id"]):
+        if is_new and one["person_id"] in authors and ledger.claim(one["id"]):
             return one
     return None
 
@@ -203,21 +226,29 @@ def find_comment(
 def missing(stored: object, paths: list[str]) -> list[str]:
     """Those of ``paths`` that are not among the attachments ``stored``, by name and size.
 
-    zou puts a dash and eight letters behind the name where the comment has one of that name.
+    Kitsu keeps some names otherwise: zou puts a dash and eight letters behind one that the comment
+    has already, and a backslash, a quote or a line end does not come through HTTP as it is. So
+    what is left over of the same size is taken for it.
     """
     left = list(stored) if isinstance(stored, list) else []
     absent = []
-    for path in paths:
-        stem, extension = os.path.splitext(os.path.basename(path))
-        name = re.compile(f"{re.escape(stem)}(-[a-z]{{8}})?{re.escape(extension)}")
-        size = size_of(path)
-        for one in left:
-            if one.get("size") == size and name.fullmatch(one.get("name", "")):
-                left.remove(one)
-                break
-        else:
+    for path in sorted(paths, key=lambda one: not _find(left, one, by_name=True)):
+        found = _find(left, path, by_name=True) or _find(left, path, by_name=False)
+        if found is None:
             absent.append(path)
-    return absent
+        else:
+            left.remove(found)
+    return [one for one in paths if one in absent]
+
+
+def _find(stored: list[dict[str, Any]], path: str, by_name: bool) -> dict[str, Any] | None:
+    stem, extension = os.path.splitext(os.path.basename(path))
+    name = re.compile(f"{re.escape(stem)}(-[a-z]{{8}})?{re.escape(extension)}")
+    size = size_of(path)
+    for one in stored:
+        if one.get("size") == size and (not by_name or name.fullmatch(one.get("name", ""))):
+            return one
+    return None
 
 
 def _comments(task: str, client: KitsuClient | None) -> list[dict[str, Any]]:

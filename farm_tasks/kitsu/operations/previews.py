@@ -21,13 +21,10 @@ from farm_tasks.errors import (
 )
 from farm_tasks.kitsu.calls import calling, upload
 from farm_tasks.kitsu.checks import attachment_paths, preview_file_path, size_of
-from farm_tasks.kitsu.ledger import SETTLING, Ledger, Memory, is_done, once
+from farm_tasks.kitsu.ledger import Ledger, Memory, Part, is_done, once, settling_of
 from farm_tasks.kitsu.operations.comments import add_comment
 from farm_tasks.kitsu.operations.half_done import remembering
 from farm_tasks.transfer.progress import ProgressCallback, Share, announce, check
-
-DIGESTING = 50e6
-"""Bytes per second at which Kitsu stores what it was sent, at the least: it copies it twice."""
 
 REMADE = 3
 """How often a preview whose row was deleted is made again in one go."""
@@ -71,7 +68,7 @@ def upload_preview_file(
     ledger = ledger or Memory()
 
     def make() -> dict[str, Any]:
-        made = is_done(ledger, "preview")
+        made = is_done(ledger, "preview", [given, path])
         if made is not None:
             return dict(made)
         with calling(client) as kitsu:
@@ -84,7 +81,7 @@ def upload_preview_file(
                 comment = gazu.task.get_comment(given, client=kitsu)
             except gazu.exception.RouteNotFoundException:
                 raise EntityNotFound(f"Kitsu has no preview file or comment {given}.") from None
-        return _on_comment(ledger, comment, client)
+        return _on_comment(ledger, comment, path, client)
 
     return _filled(ledger, make, path, normalize_movie, no_job, client, progress_callback)
 
@@ -119,7 +116,7 @@ def add_preview(
 
     def make() -> dict[str, Any]:
         announce(progress_callback, "making the preview")
-        return _made(ledger, task, comment, create, client)
+        return _made(ledger, task, comment, path, create, client)
 
     return _filled(ledger, make, path, normalize_movie, no_job, client, progress_callback)
 
@@ -152,7 +149,7 @@ def add_extra_preview(
 
     def make() -> dict[str, Any]:
         announce(progress_callback, "making the preview")
-        return _made(ledger, task, comment, create, client)
+        return _made(ledger, task, comment, path, create, client)
 
     return _filled(ledger, make, path, normalize_movie, no_job, client, progress_callback)
 
@@ -209,49 +206,66 @@ def publish_preview(
     )
     go_on = f"Comment {posted['id']} was posted. To go on, give its id to upload_preview_file."
     with remembering(ledger, go_on):
-        preview = add_preview(
-            task,
-            posted,
-            preview_file_path=path,
-            normalize_movie=normalize_movie,
-            revision=revision,
-            client=client,
-            progress_callback=Share(progress_callback, before, total),
-            ledger=ledger,
-        )
+        try:
+            preview = add_preview(
+                task,
+                posted,
+                preview_file_path=path,
+                normalize_movie=normalize_movie,
+                revision=revision,
+                client=client,
+                progress_callback=Share(progress_callback, before, total),
+                ledger=ledger,
+            )
+        except EntityNotFound:
+            _forget_comment_if_deleted(ledger, posted["id"], client)
+            raise
     with remembering(ledger, f"Preview {preview['id']} is published."):
         if wait_until_ready:
             preview = _ready(ledger, preview["id"], client, progress_callback)
         if set_thumbnail:
             with calling(client) as kitsu:
-                gazu.task.set_main_preview(preview, client=kitsu)
+                gazu.task.set_main_preview(entity_id("preview_file", preview), client=kitsu)
     return posted, preview
 
 
-def remove_orphan(ledger: Ledger, client: KitsuClient | None = None) -> str | None:
-    """Remove the preview that was made for a content which will not come.
+def remove_orphans(ledger: Ledger, client: KitsuClient | None = None) -> list[str]:
+    """Remove the previews that were made for a content which will not come.
 
-    Kitsu would show it as being processed for ever. The comment stays, and a later try with the
+    Kitsu would show them as being processed for ever. The comment stays, and a later try with the
     same ledger makes another preview on it.
 
     Returns:
-        The id of what was removed, or None where there was nothing to remove.
+        The ids of what was removed.
 
     Raises:
-        FarmTasksError: it could not be removed.
+        FarmTasksError: one could not be removed.
     """
+    removed = []
+    for step in ledger.steps():
+        part, _, name = step.rpartition(".")
+        if name == "preview":
+            removed += _remove_orphan(Part(ledger, part) if part else ledger, client)
+    return removed
+
+
+def _remove_orphan(ledger: Ledger, client: KitsuClient | None) -> list[str]:
     made = is_done(ledger, "preview")
-    if made is None or is_done(ledger, "upload") is not None:
-        return None
-    try:
-        with calling(client) as kitsu:
-            if gazu.files.get_preview_file(made["id"], client=kitsu)["original_name"]:
-                return None
-            gazu.files.remove_preview_file(made["id"], force=True, client=kitsu)
-    except EntityNotFound:
-        pass  # Kitsu has removed it, or somebody has
-    _forget_preview(ledger)
-    return str(made["id"])
+    if made is None:
+        return []
+    preview = entity_id("preview_file", made)
+    with ledger.alone(f"preview:{preview}"):
+        try:
+            with calling(client) as kitsu:
+                if gazu.files.get_preview_file(preview, client=kitsu)["original_name"]:
+                    return []
+                # First, as it is refused to whoever has lost the submission to another worker.
+                ledger.erase("upload")
+                gazu.files.remove_preview_file(preview, force=True, client=kitsu)
+        except EntityNotFound:
+            pass  # Kitsu has removed it, or somebody has
+        _forget_preview(ledger)
+    return [preview]
 
 
 def _movie(path: str | None, url: str | None) -> str:
@@ -266,6 +280,7 @@ def _made(
     ledger: Ledger,
     task: str,
     comment: str,
+    path: str,
     create: Callable[[KitsuClient], Any],
     client: KitsuClient | None,
 ) -> dict[str, Any]:
@@ -285,12 +300,14 @@ def _made(
 
     # One after the other for a task: two at once must not take the same revision.
     with ledger.alone(f"task:{task}"):
-        made: dict[str, Any] = once(ledger, "preview", make, look, before)
+        made: dict[str, Any] = once(
+            ledger, "preview", make, look, about=[comment, path], before=before
+        )
     return made
 
 
 def _on_comment(
-    ledger: Ledger, comment: dict[str, Any], client: KitsuClient | None
+    ledger: Ledger, comment: dict[str, Any], path: str, client: KitsuClient | None
 ) -> dict[str, Any]:
     """One on the comment that nobody fills, or a new one."""
     task, comment_id = comment["object_id"], comment["id"]
@@ -300,7 +317,7 @@ def _on_comment(
             found = _unfilled(ledger, comment_id, [], client)
         return found or gazu.task.create_preview(task, comment_id, client=kitsu)
 
-    return _made(ledger, task, comment_id, create, client)
+    return _made(ledger, task, comment_id, path, create, client)
 
 
 def _unfilled(
@@ -317,6 +334,7 @@ def _unfilled(
 
 def previews_of(comment: str, client: KitsuClient | None) -> list[dict[str, Any]]:
     """The previews of a comment, oldest first."""
+    comment = entity_id("comment", comment)
     with calling(client) as kitsu:
         try:
             found = gazu.task.get_comment(comment, client=kitsu)
@@ -337,18 +355,19 @@ def _filled(
 ) -> dict[str, Any]:
     """The preview that ``make`` makes or finds, with its content."""
     size = size_of(path)
-    uploaded = is_done(ledger, "upload")
+    uploaded = None
     for _ in range(REMADE):
-        if uploaded is not None:
-            break
         target = make()
-        is_ours = is_done(ledger, "preview") is not None
+        # Of what comes from Redis, nothing is put into an address unlooked at.
+        target["id"] = entity_id("preview_file", target)
+        is_ours = (is_done(ledger, "preview") or {}).get("id") == target["id"]
         go_on = f"Preview {target['id']} was made. To go on, give its id to upload_preview_file."
         try:
             with remembering(ledger, go_on) if is_ours else contextlib.nullcontext():
                 uploaded = _uploaded(
                     ledger, target, path, normalize_movie, no_job, client, progress
                 )
+            break
         except EntityNotFound:
             # Kitsu deletes the row of what it refuses: another one on the same comment.
             _forget_preview(ledger)
@@ -383,10 +402,10 @@ def _uploaded(
             progress_callback=progress,
         )
 
-    def look(before: dict[str, Any]) -> Any:
+    def look(_before: dict[str, Any]) -> Any:
         # zou's own gate: it is set when, and only when, the content was stored.
         with calling(client) as kitsu:
-            found = gazu.files.get_preview_file(before["preview"], client=kitsu)
+            found = gazu.files.get_preview_file(preview, client=kitsu)
         return found if found["original_name"] else None
 
     def before() -> dict[str, Any]:
@@ -395,11 +414,17 @@ def _uploaded(
                 f"Preview {preview} already has its content ({target['original_name']}). "
                 "Make a new preview for a new version."
             )
-        return {"preview": preview}
+        return {}
 
     with ledger.alone(f"preview:{preview}"):
         uploaded: dict[str, Any] = once(
-            ledger, "upload", send, look, before, SETTLING + size_of(path) / DIGESTING
+            ledger,
+            "upload",
+            do=send,
+            look=look,
+            about=[preview, path],
+            before=before,
+            settling=settling_of(size_of(path)),
         )
     return uploaded
 
@@ -414,6 +439,7 @@ def _ready(
         StillProcessing: it has not after an hour.
     """
     announce(progress, "waiting for Kitsu")
+    preview = entity_id("preview_file", preview)
     deadline = time.monotonic() + LONGEST_PROCESSING
     while time.monotonic() < deadline:
         with calling(client) as kitsu:
@@ -430,6 +456,15 @@ def _ready(
             )
         _pause(POLL, progress)
     raise StillProcessing(f"Kitsu has not processed preview {preview} within an hour.")
+
+
+def _forget_comment_if_deleted(ledger: Ledger, comment: str, client: KitsuClient | None) -> None:
+    """Somebody did that on purpose, so this fails; a retry by hand posts another one."""
+    try:
+        previews_of(comment, client)
+    except EntityNotFound:
+        for step in ("comment", "attachments", "preview", "upload"):
+            ledger.erase(step)
 
 
 def _forget_preview(ledger: Ledger) -> None:
