@@ -39,6 +39,9 @@ class Phase(enum.StrEnum):
 ON_THE_ROAD = tuple(one for one in Phase if one not in {Phase.QUEUED, Phase.ACK})
 """The phases in which a request is on its way to Kitsu."""
 
+IMPATIENT = (Phase.FIRST_BYTE, Phase.HALF_WAY)
+"""Here a worker waits 15 s for its bytes to be taken, no more: they are held last."""
+
 AFTER_THE_ANSWER = frozenset({Phase.COMMENT_MADE, Phase.ROW_MADE, Phase.ANSWER_LOST})
 
 BEFORE_KITSU = tuple(one for one in ON_THE_ROAD if one not in {*AFTER_THE_ANSWER, Phase.LAST_BYTE})

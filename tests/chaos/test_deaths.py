@@ -9,7 +9,7 @@ import pytest
 
 from tests.chaos.census import Publish
 from tests.chaos.crew import is_alive, kill_slots, kill_whole, terminate
-from tests.chaos.phases import ON_THE_ROAD, Fault, Phase
+from tests.chaos.phases import IMPATIENT, ON_THE_ROAD, Fault, Phase
 from tests.chaos.stage import Stage
 from tests.support.waiting import wait_until
 from tests.support.worker import Worker
@@ -20,9 +20,6 @@ RECOVERY = 240.0
 """Seconds in which all is done after the worst: two leases, and the retries' waits."""
 
 GRACE = 2.0
-
-IMPATIENT = (Phase.FIRST_BYTE, Phase.HALF_WAY)
-"""Here a worker waits 15 s for its bytes to be taken, no more: they are held last."""
 
 
 def fill_every_phase(stage: Stage) -> list[Publish]:
