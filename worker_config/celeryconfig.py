@@ -37,6 +37,7 @@ result_expires = int(_env.result_days * 86400)
 # One message per slot: a long upload hides nothing behind it.
 worker_prefetch_multiplier = 1
 worker_disable_prefetch = True
+worker_consumer = "farm_tasks.worker.consumer:TransferConsumer"
 
 # A message is done when its work is done: a dead worker's transfer runs again.
 task_acks_late = True

@@ -104,3 +104,23 @@ def test_messages_are_kept_again_after_redis_was_restarted(crew: Crew) -> None:
     transfer.wait(30)
     assert crew.received(transfer) == 1
     assert crew.kitsu.begun == 2
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_what_is_due_while_its_worker_is_busy_goes_to_one_that_is_not(
+    crew: Crew, pool: str
+) -> None:
+    busy = crew.join(pool)
+    path = crew.folder / "later.ma"
+    path.write_bytes(b"x")
+    later = sender().send_task(
+        "farm_tasks.upload_working_file", [WORKING_FILE, str(path)], countdown=6
+    )
+    wait_until(lambda: f"[{later.id}] received" in busy.log.read_text(), 10)
+    long = crew.upload(60 * MB)
+    wait_until(lambda: crew.kitsu.begun == 1, 10)
+    idle = crew.join(pool)
+    wait_until(lambda: f"[{later.id}] succeeded" in idle.log.read_text(), 20)
+    assert long.progress().bytes_read < 60 * MB
+    assert crew.kitsu.begun == 2
+    long.cancel()

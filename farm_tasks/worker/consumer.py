@@ -1,0 +1,35 @@
+"""Celery's consumer, which lets a retry go where there is room for it.
+
+A message with a countdown waits in the worker that has read it. When its time has come and all
+slots of that worker are taken, by movies that take hours perhaps, Celery would have it wait on.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery.worker import state
+from celery.worker.consumer import Consumer
+from kombu.transport import virtual
+
+logger = logging.getLogger(__name__)
+
+
+class TransferConsumer(Consumer):  # type: ignore[misc]
+    """See the module."""
+
+    def apply_eta_task(self, task: Any) -> None:
+        """Run a message whose time has come; or, if no slot is free, give it to any worker.
+
+        It goes to the head of its queue: it has waited long enough.
+        """
+        is_redis = self.connection.transport.driver_type == "redis"
+        if not is_redis or len(state.reserved_requests) < self.pool.num_processes:
+            super().apply_eta_task(task)
+            return
+        logger.info("%s is due, and no slot is free here: for any worker.", task.id)
+        qos = task.message.channel.qos
+        qos.restore_by_tag(task.message.delivery_tag)
+        virtual.QoS.ack(qos, task.message.delivery_tag)  # here alone: in Redis it is back already
+        self.qos.decrement_eventually()
