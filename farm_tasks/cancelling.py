@@ -55,7 +55,7 @@ def wish_to_cancel(redis: Any, submission_id: str) -> dict[str, Any] | None:
         again now, it has a worker clean up what the tries before have left.
     """
     keys = [of(submission_id) for of in (result_key, cancel_key, claim_key, ledger_key)]
-    record_seconds = int(settings().result_days * 86400)
+    record_seconds = settings().record_seconds
     wish_seconds = max(SHORTEST_WISH, record_seconds)
     while True:
         stored = redis.get(keys[0])

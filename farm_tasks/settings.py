@@ -144,6 +144,11 @@ class Settings(BaseSettings):
                     )
         return self
 
+    @property
+    def record_seconds(self) -> int:
+        """How long a record is kept after it was last written."""
+        return int(self.result_days * 86400)
+
     def redis(self, address: SecretStr) -> tuple[str, dict[str, Any] | None]:
         """An address of Redis, and how to speak TLS to it: :func:`farm_tasks.redis_tls.divide`."""
         files = (self.redis_ca_file, self.redis_cert_file, self.redis_key_file)

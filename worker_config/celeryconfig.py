@@ -32,7 +32,7 @@ task_track_started = True
 task_send_sent_event = True
 worker_send_task_events = True
 result_extended = True
-result_expires = int(_env.result_days * 86400)
+result_expires = _env.record_seconds
 
 # One message per slot: a long upload hides nothing behind it.
 worker_prefetch_multiplier = 1

@@ -17,6 +17,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from farm_tasks.errors import InvalidArgument
+from farm_tasks.settings import settings
 from farm_tasks.states import (
     FAILURE,
     KEY_FIELD,
@@ -29,7 +30,7 @@ from farm_tasks.states import (
 )
 from farm_tasks.stored_state import KEEP_COMPANY
 from farm_tasks.submit.connection import redis_client, sender
-from farm_tasks.submit.queueing import record_seconds, send_message, store_queued
+from farm_tasks.submit.queueing import send_message, store_queued
 
 LONGEST_KEY = 200
 
@@ -105,7 +106,7 @@ def submit_once(record: dict[str, Any]) -> str:
             _check_function(key, record["name"], stored)
             if stored["status"] not in {FAILURE, REVOKED}:
                 keys = result_key(holder), claim_key(holder), ledger_key(holder)
-                redis.eval(_KEEP, len(keys), *keys, record_seconds())
+                redis.eval(_KEEP, len(keys), *keys, settings().record_seconds)
                 _see_it_sent(holder)
                 return holder
             mine = {**record, "task_id": holder}

@@ -71,7 +71,7 @@ class Group:
         with reaching_redis(), redis_client().pipeline() as pipeline:
             for one in group.submissions:
                 pipeline.rpush(group_key(group.id), one.id)
-            pipeline.expire(group_key(group.id), int(settings().result_days * 86400))
+            pipeline.expire(group_key(group.id), settings().record_seconds)
             pipeline.execute()
         return group
 

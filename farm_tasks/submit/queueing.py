@@ -53,11 +53,6 @@ return 1
 """
 
 
-def record_seconds() -> int:
-    """How long a record is kept after it was last written."""
-    return int(settings().result_days * 86400)
-
-
 def store_queued(
     record: dict[str, Any],
     encoded: str,
@@ -87,7 +82,7 @@ def store_queued(
     ]
     if key:
         keys.append(submission_key(key))
-    now, seconds = time.time(), record_seconds()
+    now, seconds = time.time(), settings().record_seconds
     values = [digest(seen), holder, submission_id, token, encoded, seconds, now]
     oldest = now - max(seconds, INDEX_SECONDS)
     return bool(redis_client().eval(_STORE, len(keys), *keys, *values, oldest))

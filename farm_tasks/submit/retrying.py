@@ -12,6 +12,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from farm_tasks.errors import InvalidArgument, StillRunning
+from farm_tasks.settings import settings
 from farm_tasks.states import (
     KEY_FIELD,
     PROGRESS,
@@ -24,7 +25,7 @@ from farm_tasks.states import (
 from farm_tasks.stored_state import replace
 from farm_tasks.submit.claim import deliver
 from farm_tasks.submit.connection import reaching_redis, redis_client, sender
-from farm_tasks.submit.queueing import record_seconds, store_queued
+from farm_tasks.submit.queueing import store_queued
 from farm_tasks.submit.record import progress_of, unknown
 
 SILENCE = 60.0
@@ -66,7 +67,9 @@ def retry(submission_id: str) -> None:
                 # Back to where `list --failed` finds it.
                 with contextlib.suppress(RedisError):
                     written = encoded.encode()
-                    replace(redis, result_key(submission_id), written, seen, record_seconds())
+                    replace(
+                        redis, result_key(submission_id), written, seen, settings().record_seconds
+                    )
                 raise
             return
 

@@ -184,4 +184,4 @@ class RedisLedger:
 def _seconds() -> int:
     """How long a ledger is kept: longer than any retry, by hand or not, comes."""
     wanted = settings()
-    return int(wanted.result_days * 86400 + wanted.retry_seconds)
+    return wanted.record_seconds + int(wanted.retry_seconds)

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from celery import bootsteps
 from kombu.utils.json import loads
 
 from farm_tasks import message
@@ -33,8 +32,9 @@ from farm_tasks.states import (
     result_key,
 )
 from farm_tasks.stored_state import replace
+from farm_tasks.worker.background import PATIENCE, Background, impatient_connection
 from farm_tasks.worker.lease import LEASE, SUSPICION
-from farm_tasks.worker.visibility import PATIENCE, RENEWAL, TIMEOUT, impatient_connection
+from farm_tasks.worker.visibility import RENEWAL, TIMEOUT
 
 INTERVAL = 60.0
 """Seconds between two looks, by whichever worker comes first; also until one is looked after for
@@ -55,34 +55,12 @@ _BATCH = 500
 logger = logging.getLogger(__name__)
 
 
-class LostMessages(bootsteps.StartStopStep):  # type: ignore[misc]
-    """A thread that looks, while the worker has a broker of Redis."""
+class LostMessages(Background):
+    """Looks, as long as the worker runs."""
 
-    requires = ("celery.worker.consumer.tasks:Tasks",)
-
-    def __init__(self, consumer: Any, **options: Any) -> None:
-        super().__init__(consumer, **options)
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self, consumer: Any) -> None:
-        """Begin. Called again after each reconnect."""
-        if self._thread is None and consumer.connection.transport.driver_type == "redis":
-            self._thread = threading.Thread(
-                target=_Searcher(consumer.app, self._ended).run,
-                name="farm-tasks-lost-messages",
-                daemon=True,
-            )
-            self._thread.start()
-
-    def stop(self, consumer: Any) -> None:
-        """Go on: there will be another connection."""
-
-    def shutdown(self, consumer: Any) -> None:
-        """End."""
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join(2 * PATIENCE)
+    def work(self, consumer: Any, ended: threading.Event) -> None:
+        """See the module."""
+        _Searcher(consumer.app, ended).run()
 
 
 class _Searcher:
@@ -210,8 +188,13 @@ class _Searcher:
                 "exc_module": PermanentFailure.__module__,
             },
         }
-        seconds = int(settings().result_days * 86400)
-        replace(records, result_key(submission_id), stored, json.dumps(failed), seconds)
+        replace(
+            records,
+            result_key(submission_id),
+            stored,
+            json.dumps(failed),
+            settings().record_seconds,
+        )
         records.hdel(ledger_key(submission_id), "resent")
         logger.error("%s failed: %s", submission_id, reason)
 

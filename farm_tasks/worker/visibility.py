@@ -20,8 +20,9 @@ import threading
 import time
 from typing import Any
 
-from celery import bootsteps
 from kombu.transport.redis import Mutex, MutexHeld
+
+from farm_tasks.worker.background import Background, impatient_connection
 
 TIMEOUT = 60.0
 """Seconds after which a message that nobody speaks for is given to another worker."""
@@ -35,45 +36,21 @@ SWEEP = 10.0
 RESPITE = 3 * RENEWAL
 """Seconds without a sweep after Redis was away, for every worker to speak for its own first."""
 
-PATIENCE = 2.0
-"""Seconds that Redis may take to answer."""
-
 BATCH = 100
 """Messages that are given back between two renewals."""
 
 logger = logging.getLogger(__name__)
 
 
-class Visibility(bootsteps.StartStopStep):  # type: ignore[misc]
+class Visibility(Background):
     """Runs from the first connection to the broker until the worker has let go of its messages."""
 
-    requires = ("celery.worker.consumer.tasks:Tasks",)
-
-    def __init__(self, consumer: Any, **options: Any) -> None:
-        super().__init__(consumer, **options)
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self, consumer: Any) -> None:
-        """Begin, if the broker is Redis. Called again after each reconnect."""
-        # RabbitMQ sees a dead worker by its connection. Sentinel's driver is Redis's.
-        if self._thread is None and consumer.connection.transport.driver_type == "redis":
-            self._thread = threading.Thread(
-                target=_Keeper(consumer, self._ended).run, name="farm-tasks-visibility", daemon=True
-            )
-            self._thread.start()
-
-    def stop(self, consumer: Any) -> None:
-        """Go on: what still runs has to stay with this worker until it has ended."""
-
-    def shutdown(self, consumer: Any) -> None:
-        """End, before the channel gives back what was not finished."""
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join(2 * PATIENCE)
+    def work(self, consumer: Any, ended: threading.Event) -> None:
+        """See the module."""
+        _Renewer(consumer, ended).run()
 
 
-class _Keeper:
+class _Renewer:
     """The thread's work, and the connection that it does it on."""
 
     def __init__(self, consumer: Any, ended: threading.Event) -> None:
@@ -157,11 +134,3 @@ class _Keeper:
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
             connection.collect()
-
-
-def impatient_connection(app: Any) -> Any:
-    """A connection to the broker for a thread of its own, which does not wait long for Redis."""
-    return app.connection_for_read(
-        connect_timeout=PATIENCE,
-        transport_options={"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE},
-    )

@@ -61,7 +61,7 @@ def module_worker(
         "FARM_TASKS_BROKER_URL": broker.url(2),
         "FARM_TASKS_RESULT_BACKEND": broker.url(3),
         "FARM_TASKS_READ_ROOTS": str(folder),
-        "FARM_TASKS_RETRY_SECONDS": "20",
+        "FARM_TASKS_RETRY_SECONDS": "120",
     }
     with running_worker(folder / "worker", settings) as running:
         yield running, settings
