@@ -83,8 +83,7 @@ class TransferTask(Task):  # type: ignore[misc]
         request.lease = request.ledger = None
         try:
             arguments.check(self.run, args, kwargs)
-            if stopping():
-                raise WorkerStopping
+            _check_stopping()
             self._own()
             self._look_before_starting()
             result = request.ledger.result()
@@ -185,7 +184,7 @@ class TransferTask(Task):  # type: ignore[misc]
         request = self.request
         redis = self.app.backend.client
         lease = Lease(redis, lease_key(request.id))
-        owner = patiently(lease.take)
+        owner = patiently(lease.take, _check_stopping)
         if owner is not None:
             self._come_back(owner)
         _keeper.get().keep(lease, lambda: request.meter.stop(LostOwnership(request.id)))
@@ -217,7 +216,11 @@ class TransferTask(Task):  # type: ignore[misc]
         """
         redis = self.app.backend.client
         stored, wishes = patiently(
-            lambda: (redis.get(result_key(self.request.id)), is_cancelled(redis, [self.request.id]))
+            lambda: (
+                redis.get(result_key(self.request.id)),
+                is_cancelled(redis, [self.request.id]),
+            ),
+            _check_stopping,
         )
         record = {} if stored is None else self.app.backend.decode(stored)
         state = record.get("status")
@@ -289,6 +292,12 @@ class TransferTask(Task):  # type: ignore[misc]
         else:
             for preview in removed:
                 logger.info("Preview %s, which never got its content, was removed.", preview)
+
+
+def _check_stopping() -> None:
+    """Raise if this worker's time is up."""
+    if stopping():
+        raise WorkerStopping
 
 
 def _connect() -> Any:
