@@ -59,7 +59,7 @@ class PartialFile:
         path: What to open for writing. ``/proc/self/fd/<n>`` on Linux.
 
     Raises:
-        InvalidArgument: the target is a folder or has no file name.
+        InvalidArgument: the target is a folder, a device, a pipe or a socket, or has no file name.
         OutsideRoots: it is outside of the write roots.
         ValueError: the tag is none.
     """
@@ -72,6 +72,8 @@ class PartialFile:
         try:
             if self.target.is_dir() or not self.target.name:
                 raise InvalidArgument(f"{target} is a folder: give the path of the file to write.")
+            if self.target.exists() and not (self.target.is_file() or self.target.is_symlink()):
+                raise InvalidArgument(f"{target} is a device, a pipe or a socket, and no file.")
         except OSError as error:
             raise _from_os(error, self.target) from error
         if tag is not None and not re.fullmatch(r"[0-9a-f]{8}", tag):

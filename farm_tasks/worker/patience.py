@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -26,15 +27,15 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-_AWAY_WORDS = ("MISCONF", "NOREPLICAS", "MASTERDOWN")
-"""How Redis begins to say that it takes no writes now: it cannot save, or has no replica, or none
-has a master. redis-py has no classes for these."""
+_REFUSES = re.compile(r"\b(MISCONF|NOREPLICAS|MASTERDOWN|READONLY|OOM|LOADING|UNBLOCKED)\b")
+"""How Redis says that it takes no writes now: it cannot save, is no master any more, has no room. A
+script's error has it somewhere in its text; redis-py has classes for some of the others alone."""
 
 
 def is_away(error: BaseException) -> bool:
     """Whether Redis may answer otherwise in a while."""
     return isinstance(error, AWAY) or (
-        isinstance(error, exceptions.ResponseError) and str(error).startswith(_AWAY_WORDS)
+        isinstance(error, exceptions.ResponseError) and _REFUSES.search(str(error)) is not None
     )
 
 

@@ -10,8 +10,11 @@ it. In use once :func:`install` has been called, which :mod:`farm_tasks.worker.a
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
+import time
+from collections.abc import Iterator
 from queue import Empty
 from typing import Any
 
@@ -21,9 +24,13 @@ from kombu.transport import redis as kombu_redis
 
 from farm_tasks.plain_text import plain
 from farm_tasks.worker.envelope import Unacceptable, checked
+from farm_tasks.worker.patience import is_away
 
 _REPLIES = ".reply.celery.pidbox"
 """The queues of who asks workers something, such as Flower; what is in them names no task."""
+
+PAUSE = 1.0
+"""Seconds to wait after a refusal."""
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +41,22 @@ def install() -> None:
     TRANSPORT_ALIASES.update(redis=here, rediss=here, sentinel=f"{__name__}:SentinelTransport")
 
 
+@contextlib.contextmanager
+def _refusal_is_loss() -> Iterator[None]:
+    """Take a Redis that refuses to write for one that is away.
+
+    A master that became a replica, one without room or with a full disk: Celery knows what to do
+    with a lost connection, and ends the worker on any other error.
+    """
+    try:
+        yield
+    except redis.exceptions.ResponseError as error:
+        if not is_away(error):
+            raise
+        time.sleep(PAUSE)  # or it would reconnect as fast as it can
+        raise redis.exceptions.ConnectionError(str(error)) from error
+
+
 class _Gate:
     """A client of Redis that hands out what a worker may take, and nothing else."""
 
@@ -41,12 +64,13 @@ class _Gate:
 
     def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
         """Read an answer of Redis; an unacceptable message reads as none."""
-        answer = super().parse_response(connection, command_name, **options)  # type: ignore[misc]
+        self.last_tag = ""
+        with _refusal_is_loss():
+            answer = super().parse_response(connection, command_name, **options)  # type: ignore[misc]
         if command_name != "BRPOP" or not answer:
             return answer
         key, data = answer
         queue = key.decode().rsplit(kombu_redis.Channel.sep, 1)[0]
-        self.last_tag = ""
         if queue.endswith(_REPLIES):
             return answer
         try:
@@ -73,9 +97,20 @@ class _GatedPrefixedRedis(_Gate, kombu_redis.PrefixedStrictRedis):  # type: igno
 class _QoS(kombu_redis.QoS):  # type: ignore[misc]
     def append(self, message: Any, delivery_tag: Any) -> None:
         """Note that this worker has the message, by Redis's clock: hosts differ."""
-        super().append(message, delivery_tag)
+        with _refusal_is_loss():
+            super().append(message, delivery_tag)
         with self.channel.conn_or_acquire() as client:
             client.zadd(self.unacked_index_key, {delivery_tag: client.time()[0]}, xx=True)
+
+    def ack(self, delivery_tag: Any) -> None:
+        """Note that a message is done with."""
+        with _refusal_is_loss():
+            super().ack(delivery_tag)
+
+    def reject(self, delivery_tag: Any, requeue: bool = False) -> None:
+        """Give a message back, or up."""
+        with _refusal_is_loss():
+            super().reject(delivery_tag, requeue)
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
         """Give a message back to its queue; drop what is none."""
@@ -111,6 +146,8 @@ class _Gated:
             raise
         except Exception:
             tag = self.client.last_tag
+            if not tag:
+                raise  # it was not a message
             message = self.qos._delivered.get(tag)  # noqa: SLF001
             # Once more, in case that it was this worker's fault; then it has to be the message's.
             again = message is not None and not message.delivery_info.get("redelivered")

@@ -293,3 +293,10 @@ def test_a_folder_that_somebody_has_used_meanwhile_stays(tmp_path: Path) -> None
         (tmp_path / "new" / "other").touch()
         raise KeyError
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["other"]
+
+
+def test_a_pipe_at_the_target_stays_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InvalidArgument, match="a pipe or a socket"):
+        PartialFile(tmp_path / "pipe")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)

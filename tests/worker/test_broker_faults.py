@@ -36,7 +36,25 @@ def restart(crew: Crew) -> None:
     crew.redis.start()
 
 
-@pytest.mark.parametrize("fault", [cut, restart], ids=["connections cut", "restarted"])
+def demote(crew: Crew) -> None:
+    """A failover: the master becomes a replica of something, and is the master again."""
+    with crew.redis.client() as client:
+        client.execute_command("REPLICAOF", "127.0.0.1", "1")
+        wait_until(lambda: crew.kitsu.ended == 2, 10)
+        client.execute_command("REPLICAOF", "NO", "ONE")
+
+
+def fill(crew: Crew) -> None:
+    with crew.redis.client() as client:
+        client.config_set("maxmemory", "1mb")
+        wait_until(lambda: crew.kitsu.ended == 2, 10)
+        client.config_set("maxmemory", "0")
+
+
+FAULTS = {"connections cut": cut, "restarted": restart, "a replica": demote, "full": fill}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_worker_survives_and_loses_nothing_when_redis_is(
     crew: Crew, fault: Callable[[Crew], None]
 ) -> None:
