@@ -218,7 +218,7 @@ def test_a_queued_submission_that_is_cancelled_never_starts(
     assert len(failing_kitsu.posts) == 1
 
 
-@pytest.mark.parametrize("way", ["submission", "celery"])
+@pytest.mark.parametrize("way", ["submission", "celery", "terminate"])
 def test_a_running_upload_that_is_cancelled_stops_and_keeps_its_last_figures(
     way: str, upload: Upload, worker: Worker, failing_kitsu: FailingKitsu
 ) -> None:
@@ -229,7 +229,7 @@ def test_a_running_upload_that_is_cancelled_stops_and_keeps_its_last_figures(
     if way == "submission":
         submission.cancel()
     else:
-        sender().control.revoke(submission.id)
+        sender().control.revoke(submission.id, terminate=way == "terminate")
     with pytest.raises(Cancelled):
         submission.wait(10)
     record = submission.record()
