@@ -26,7 +26,7 @@ from farm_tasks.errors import (
     WorkerStopping,
 )
 from farm_tasks.kitsu.calls import listening
-from farm_tasks.kitsu.operations.previews import remove_orphans
+from farm_tasks.kitsu.operations.filling import remove_orphans
 from farm_tasks.settings import settings
 from farm_tasks.states import FINAL_STATES, REVOKED, lease_key, result_key
 from farm_tasks.stored_state import is_of_another_run

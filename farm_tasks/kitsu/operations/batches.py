@@ -19,8 +19,9 @@ from farm_tasks.kitsu.operations.comments import (
     like_comments,
     missing,
 )
+from farm_tasks.kitsu.operations.filling import previews_of
 from farm_tasks.kitsu.operations.half_done import remembering
-from farm_tasks.kitsu.operations.previews import previews_of, upload_preview_file
+from farm_tasks.kitsu.operations.previews import upload_preview_file
 from farm_tasks.transfer.progress import ProgressCallback, Share
 
 _BATCH = 10
