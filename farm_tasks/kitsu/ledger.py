@@ -63,6 +63,9 @@ class Ledger(Protocol):
     def claim(self, entity: str) -> bool:
         """Say that what has this id in Kitsu was made here; False if another ledger said so."""
 
+    def has_claimed(self, entity: str) -> bool:
+        """Whether this ledger has said so of what has this id."""
+
     def alone(self, what: str) -> contextlib.AbstractContextManager[None]:
         """Keep others out who ask for the same ``what``, from any machine.
 
@@ -78,6 +81,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._steps: dict[str, dict[str, Any]] = {}
+        self._claimed: set[str] = set()
 
     def read(self, step: str) -> dict[str, Any] | None:
         """See :class:`Ledger`."""
@@ -101,7 +105,12 @@ class Memory:
 
     def claim(self, entity: str) -> bool:
         """See :class:`Ledger`."""
+        self._claimed.add(entity)
         return True
+
+    def has_claimed(self, entity: str) -> bool:
+        """See :class:`Ledger`."""
+        return entity in self._claimed
 
     def alone(self, what: str) -> contextlib.AbstractContextManager[None]:
         """See :class:`Ledger`."""
@@ -122,6 +131,7 @@ class Part:
         self.survives = whole.survives
         self.now = whole.now
         self.claim = whole.claim
+        self.has_claimed = whole.has_claimed
         self.alone = whole.alone
 
     def read(self, step: str) -> dict[str, Any] | None:

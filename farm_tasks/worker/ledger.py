@@ -113,6 +113,11 @@ class RedisLedger:
             )
         )
 
+    def has_claimed(self, entity: str) -> bool:
+        """See the protocol."""
+        maker = self._patiently(lambda: self._redis.get(maker_key(entity)))
+        return bool(maker == self._id.encode())
+
     @contextlib.contextmanager
     def alone(self, what: str) -> Iterator[None]:
         """See the protocol.

@@ -8,6 +8,7 @@ one cannot be stopped between two instructions.
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections import Counter
@@ -305,7 +306,9 @@ def test_a_publish_is_there_once_whatever_happens_in_whatever_order(
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=120,
+            # The same ones each time, so that a change is judged by itself; EXAMPLES=5000 looks further.
+            max_examples=int(os.environ.get("EXAMPLES", "120")),
+            derandomize="EXAMPLES" not in os.environ,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -216,11 +216,16 @@ def find_comment(
         authors = {gazu.client.get_current_user(client=kitsu)["id"]}
     if person is not None:
         authors.add(entity_id("person", person))
-    for one in reversed(_comments(task, client)):  # oldest first
-        is_new = _is_like(one, task_status, text) and one["id"] not in before
-        if is_new and one["person_id"] in authors and ledger.claim(one["id"]):
-            return one
-    return None
+    candidates = [
+        one
+        for one in reversed(_comments(task, client))  # oldest first
+        if _is_like(one, task_status, text)
+        and one["id"] not in before
+        and one["person_id"] in authors
+    ]
+    # One that was claimed here before its claimer lost the submission, rather than another's.
+    candidates.sort(key=lambda one: not ledger.has_claimed(one["id"]))
+    return next((one for one in candidates if ledger.claim(one["id"])), None)
 
 
 def missing(stored: object, paths: list[str]) -> list[str]:

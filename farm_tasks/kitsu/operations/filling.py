@@ -159,12 +159,14 @@ def _unfilled(
     ledger: Ledger, comment: str, but: list[str], client: KitsuClient | None
 ) -> dict[str, Any] | None:
     """The newest preview of a comment that waits for its content and is nobody else's."""
-    for one in reversed(previews_of(comment, client)):
-        if one["id"] in but or one["original_name"]:
-            continue
-        if ledger.claim(one["id"]):
-            return {"id": one["id"], "original_name": None}
-    return None
+    candidates = [
+        one["id"]
+        for one in reversed(previews_of(comment, client))
+        if one["id"] not in but and not one["original_name"]
+    ]
+    candidates.sort(key=lambda one: not ledger.has_claimed(one))
+    found = next((one for one in candidates if ledger.claim(one)), None)
+    return None if found is None else {"id": found, "original_name": None}
 
 
 def previews_of(comment: str, client: KitsuClient | None) -> list[dict[str, Any]]:
