@@ -306,7 +306,8 @@ def test_a_publish_is_there_once_whatever_happens_in_whatever_order(
     run_state_machine_as_test(
         machine,
         settings=settings(
-            # The same ones each time, so that a change is judged by itself; EXAMPLES=5000 looks further.
+            # The same ones each time, so that a change is judged by itself; EXAMPLES=5000 goes
+            # further.
             max_examples=int(os.environ.get("EXAMPLES", "120")),
             derandomize="EXAMPLES" not in os.environ,
             stateful_step_count=25,

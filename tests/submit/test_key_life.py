@@ -270,7 +270,7 @@ def test_a_key_is_one_submission_whatever_happens_in_which_order(
     run_state_machine_as_test(
         KeyLife,
         settings=settings(
-            max_examples=40, stateful_step_count=30, deadline=None, database=None,
+            max_examples=40, stateful_step_count=30, deadline=None, derandomize=True,
             suppress_health_check=[HealthCheck.too_slow],
         ),
     )  # fmt: skip
