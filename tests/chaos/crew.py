@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,8 +36,9 @@ class Crew:
         return self._start(Worker(self._new_folder(), environment, pool, **self._pool))
 
     def hire_elsewhere(self) -> Worker:
-        """Start one as on another machine: in process ids that are none of ours."""
-        return self._start(_Elsewhere(self._new_folder(), self.environment, **self._pool))
+        """Start one as on another machine, whose processes nobody else can look at."""
+        app = "tests.support.elsewhere"
+        return self._start(Worker(self._new_folder(), self.environment, app=app, **self._pool))
 
     def dismiss(self) -> None:
         """End all, at once."""
@@ -61,13 +61,6 @@ class Crew:
             for line in worker.log.read_text(errors="replace").splitlines()
             if any(word in line for word in words)
         ]
-
-
-class _Elsewhere(Worker):
-    def __init__(self, folder: Path, environment: Mapping[str, str], **pool: Any) -> None:
-        super().__init__(folder, environment, **pool)
-        as_anyone = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-        self._command = ["unshare", *as_anyone, "--pid", "--fork", "--mount-proc", *self._command]
 
 
 def is_alive(worker: Worker) -> bool:
