@@ -26,6 +26,7 @@ from farm_tasks.errors import (
 from farm_tasks.folder import Folder, name_of
 
 _ROOM_TO_SPARE = 1024 * 1024
+_NO_FILES = {stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK}
 _NAME_BYTES = 255 - len("..00000000.00000000.part")  # the most that Linux file systems take
 
 
@@ -72,7 +73,8 @@ class PartialFile:
         try:
             if self.target.is_dir() or not self.target.name:
                 raise InvalidArgument(f"{target} is a folder: give the path of the file to write.")
-            if self.target.exists() and not (self.target.is_file() or self.target.is_symlink()):
+            # One look: what is there may be another thing at the next.
+            if stat.S_IFMT(self._mode()) in _NO_FILES:
                 raise InvalidArgument(f"{target} is a device, a pipe or a socket, and no file.")
         except OSError as error:
             raise _from_os(error, self.target) from error
@@ -90,6 +92,12 @@ class PartialFile:
     @property
     def _folder(self) -> Folder:
         return self._way[-1]
+
+    def _mode(self) -> int:
+        try:
+            return self.target.lstat().st_mode
+        except FileNotFoundError:
+            return 0
 
     def __enter__(self) -> Self:
         """Make the file, and the folders that it needs.
