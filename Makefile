@@ -21,7 +21,7 @@ test: $(READY)  ## All tests, on real parts
 	$(BIN)/python -m pytest -m 'not alone and not chaos' --numprocesses 3 --dist loadfile
 	$(BIN)/python -m pytest -m alone
 
-test-chaos: $(READY)  ## Faults at every phase of a publish, dying workers, secrets; on real parts
+test-chaos: $(READY)  ## What takes longer: faults at every phase of a publish, dying workers, secrets, the demo
 	$(BIN)/python -m pytest -m chaos --numprocesses 4 --dist load --maxschedchunk 1
 
 soak: $(READY)  ## Hundreds of publishes under random faults: RUNS=200 MINUTES=40 SEED=...

@@ -8,8 +8,11 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.cli.command_line import Terminal, run
+
+pytestmark = pytest.mark.chaos
 
 CALM = {"PYTHONWARNINGS": ""}
 """Celery warns of this and that when its worker starts."""

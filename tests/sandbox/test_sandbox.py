@@ -17,6 +17,8 @@ import requests
 from farm_tasks.sandbox import Sandbox, SandboxError, SandboxInfo
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.chaos
+
 
 @pytest.fixture(scope="module")
 def second(sandbox: SandboxInfo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from farm_tasks import errors, submit
 from farm_tasks.states import FINAL_STATES, result_key
@@ -20,6 +21,8 @@ from tests.acceptance.farm import Farm, running_farm
 from tests.security import messages
 from tests.support.discarding_kitsu import WORKING_FILE
 from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.chaos
 
 MIB = 1024 * 1024
 UNACKED = app.conf.broker_transport_options
