@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-chaos soak compatibility check fix bench clean
+.PHONY: demo test test-chaos test-operations soak compatibility check fix bench clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -18,11 +18,14 @@ demo: $(READY)  ## A real Kitsu, Redis and worker on this machine, and a movie t
 	$(BIN)/farm-tasks demo
 
 test: $(READY)  ## All tests, on real parts
-	$(BIN)/python -m pytest -m 'not alone and not chaos' --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest -m 'not alone and not chaos and not operations and not containers' --numprocesses 3 --dist loadfile
 	$(BIN)/python -m pytest -m alone
 
 test-chaos: $(READY)  ## What takes longer: faults at every phase of a publish, dying workers, secrets, the demo
 	$(BIN)/python -m pytest -m chaos --numprocesses 4 --dist load --maxschedchunk 1
+
+test-operations: $(READY)  ## What needs a browser, Prometheus or systemd: Flower as a person sees it, alerts, units
+	$(BIN)/python -m pytest -m operations --numprocesses 2 --dist loadfile
 
 soak: $(READY)  ## Hundreds of publishes under random faults: RUNS=200 MINUTES=40 SEED=...
 	$(BIN)/python -m tests.chaos.soak --runs $(or $(RUNS),200) --minutes $(or $(MINUTES),40) \
