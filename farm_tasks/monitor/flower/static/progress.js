@@ -50,7 +50,7 @@ window.FarmTasks = (function () {
     }
 
     function fileName(path) {
-        return plain(path).replace(/[\/\\]+$/, "").split(/[\/\\]/).pop();
+        return plain(String(path || "").replace(/[\/\\]+$/, "").split(/[\/\\]/).pop());
     }
 
     function functionName(name) {
