@@ -33,7 +33,7 @@ class Row(Task):  # type: ignore[misc]
     percent = bytes_read = total = rate = seconds_left = elapsed = attempt = None
     first_seen: float | None = None
 
-    _fields = (*Task._fields, *FIGURES)  # noqa: SLF001 (what its pages and its API show)
+    _fields = (*Task._fields, *FIGURES)
 
     def event(
         self,

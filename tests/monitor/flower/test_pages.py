@@ -147,7 +147,8 @@ def test_names_and_reasons_are_text(farm: Farm, page: playwright.Page) -> None:
     path.write_bytes(b"scene")
     done = submit.upload_working_file(WORKING_FILE, str(path))
     failed = submit.upload_working_file(WORKING_FILE, "/nowhere/<script>hacked()</script>.ma")
-    wait_until(lambda: done.record().is_final and failed.record().is_final, 20)
+    wait_until(lambda: farm.flower.task(done.id).get("state") == "SUCCESS", 20)
+    wait_until(lambda: farm.flower.task(failed.id).get("state") == "FAILURE", 20)
 
     page.goto(f"{farm.flower.url}/tasks")
     file = page.locator(f"tr[id='{done.id}'] .ft-file")

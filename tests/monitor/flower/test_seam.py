@@ -42,9 +42,9 @@ RESTS_ON: dict[str, Callable[[], bool]] = {
     "handlers are a list that the application reads when it is made": lambda: (
         isinstance(app.default_handlers, list) and app.default_handlers is urls.handlers
     ),
-    "the application's settings are a dict with the folder of templates": lambda: (
-        Path(urls.settings["template_path"], "tasks.html").is_file()
-    ),
+    "the application's settings are a dict with the folder of templates": lambda: Path(
+        urls.settings["template_path"], "tasks.html"
+    ).is_file(),
     "the page of a task is at /task/<id>, with get and format_task": lambda: (
         any(getattr(one, "name", "") == "task" for one in urls.handlers)
         and _parameters(tasks.TaskView.get) == ["self", "task_id"]
@@ -67,10 +67,12 @@ RESTS_ON: dict[str, Callable[[], bool]] = {
     "every page is a BaseHandler": lambda: (
         issubclass(BaseApiHandler, BaseHandler) and issubclass(tasks.TaskView, BaseHandler)
     ),
-    "no handler but the API's base prepares by itself": lambda: not any(
-        "def prepare" in path.read_text()
-        for path in FLOWER.rglob("*.py")
-        if path != FLOWER / "api" / "__init__.py"
+    "no handler but the API's base prepares by itself": lambda: (
+        not any(
+            "def prepare" in path.read_text()
+            for path in FLOWER.rglob("*.py")
+            if path != FLOWER / "api" / "__init__.py"
+        )
     ),
     "the API may be opened with FLOWER_UNAUTHENTICATED_API": lambda: isinstance(
         inspect.getattr_static(BaseHandler, "unauthenticated_api"), property
@@ -128,7 +130,7 @@ RESTS_ON: dict[str, Callable[[], bool]] = {
             *("detail-row", "<dt>{{ humanize(name) }}</dt>"),
         )
     ),
-    "the list is a DataTable, filled when the page is ready, whose rows nobody else draws": lambda: (
+    "the list is a DataTable that fetches its rows, and leaves createdRow to us": lambda: (
         all(
             part in _script()
             for part in (
