@@ -48,7 +48,8 @@ def words(exception: object) -> str:
         return text
     ours = getattr(errors, name, None)
     is_ours = isinstance(ours, type) and issubclass(ours, errors.FarmTasksError)
-    return message if is_ours else f"{name}: {message}"
+    # Celery's, with a message of ours.
+    return message if is_ours or name == "TaskRevokedError" else f"{name}: {message}"
 
 
 def file_in(arguments: object) -> str | None:

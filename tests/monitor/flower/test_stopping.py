@@ -25,7 +25,7 @@ def test_flower_stops_what_moves_and_what_waits(tmp_path: Path, pool: str) -> No
         task = farm.flower.task(waiting.id)
         assert (task["state"], task["reason"]) == (
             "REVOKED",
-            "TaskRevokedError: The submission was cancelled before it ran.",
+            "The submission was cancelled before it ran.",
         )
         assert farm.flower.stop_task(moving.id)[0] == 200
         wait_until(lambda: farm.flower.task(moving.id)["state"] == "REVOKED", 5)
