@@ -23,7 +23,7 @@ from tests.monitor.flower.running import running_flower
 from tests.support.failing_kitsu import SOME_ID, FailingKitsu
 from tests.support.media import movie
 from tests.support.waiting import wait_until
-from tests.support.worker import running_worker
+from tests.support.worker import Worker
 
 pytestmark = [
     pytest.mark.operations,
@@ -52,8 +52,16 @@ def large(path: Path, size: int) -> Path:
     return path
 
 
-def state_of(submission: Submission) -> str:
-    return submission.state
+@contextlib.contextmanager
+def running_host(folder: Path, environment: dict[str, str], slots: int) -> Iterator[Worker]:
+    """A worker by the name that it would have on a host of its own."""
+    worker = Worker(folder, environment, "threads", slots)
+    worker._command[worker._command.index(worker.name)] = worker.name = f"celery@{folder.name}"
+    try:
+        worker.start()
+        yield worker
+    finally:
+        worker.stop()
 
 
 def test_the_pictures(
@@ -76,14 +84,14 @@ def test_the_pictures(
     ):
         away = {**environment, "KITSU_HOST": f"http://127.0.0.1:{busy.server_port}"}
         near = {**environment, "KITSU_HOST": line.address}
-        with running_worker(tmp_path / "render02", away, "threads", 1) as first:
+        with running_host(tmp_path / "render02", away, 1) as first:
             retried = submit.upload_working_file(
                 SOME_ID, str(large(shots / "sh040_lighting_v007.hip", 48 * MB))
             )
-            wait_until(lambda: state_of(retried) == "RETRY", 30)
+            wait_until(lambda: retried.state == "RETRY", 30)
             control = sender().control
             control.cancel_consumer("farm_tasks", destination=[first.name], reply=True)
-            with running_worker(tmp_path / "render01", near, "threads", 8):
+            with running_host(tmp_path / "render01", near, 8):
                 done = publish(movie(kitsu, shots / "sh005_anim_v021.mp4", 2), "Blocking")
                 done.wait(60)
                 failed = submit.upload_preview_file(
@@ -111,7 +119,9 @@ def test_the_pictures(
                 wait_until(lambda: processing.progress().stage == "waiting for Kitsu", 60)
                 page.goto(f"{flower.url}/tasks")
                 bar = f"tr[id='{moving[1].id}'] .ft-fill"
-                page.wait_for_function(f'parseFloat(document.querySelector("{bar}").style.width) > 40')
+                page.wait_for_function(
+                    f'parseFloat(document.querySelector("{bar}").style.width) > 40'
+                )
                 page.screenshot(path=IMAGES / "flower-list.png")
                 page.goto(f"{flower.url}/task/{moving[0].id}")
                 page.wait_for_function("document.querySelector('.ft-percent').textContent > '4'")
