@@ -1,10 +1,76 @@
-"""The page of a batch."""
+"""The pages of batches: all of the last days, and one with its files.
+
+Each page asks for its figures itself, once a second, as a page: so any authentication of Flower's
+holds for both.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
+
+from flower.views import BaseHandler
+from tornado.web import HTTPError, authenticated
+
+from farm_tasks.errors import FarmTasksError, UnknownSubmission
+from farm_tasks.monitor.batches import batch, recent_batches
 
 
 def handlers() -> list[tuple[str, type[Any]]]:
     """What Flower is to serve besides its own: patterns of paths, and their handlers."""
-    return []
+    return [
+        (r"/batches", Batches),
+        (r"/batches/figures", BatchesFigures),
+        (r"/batch/([A-Za-z0-9_.-]{1,100})", Batch),
+        (r"/batch/([A-Za-z0-9_.-]{1,100})/figures", BatchFigures),
+    ]
+
+
+class Batches(BaseHandler):  # type: ignore[misc]
+    """The newest batches."""
+
+    @authenticated
+    def get(self) -> None:
+        """Show the page."""
+        self.render("batches.html")
+
+
+class Batch(BaseHandler):  # type: ignore[misc]
+    """One batch."""
+
+    @authenticated
+    def get(self, group_id: str) -> None:
+        """Show the page."""
+        self.render("batch.html", group_id=group_id)
+
+
+class _Figures(BaseHandler):  # type: ignore[misc]
+    async def answer(self, ask: Callable[..., Any], *arguments: str) -> None:
+        """Send what ``ask`` returns, as JSON. It may wait for Redis; Flower does not."""
+        self.set_header("Cache-Control", "no-store")
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(None, ask, *arguments)
+        except UnknownSubmission as error:
+            raise HTTPError(404, str(error)) from error
+        except FarmTasksError as error:
+            raise HTTPError(503, str(error)) from error
+        self.write(found)
+
+
+class BatchesFigures(_Figures):
+    """The newest batches, as JSON."""
+
+    @authenticated
+    async def get(self) -> None:
+        """See :func:`farm_tasks.monitor.batches.recent_batches`."""
+        await self.answer(lambda: {"batches": recent_batches()})
+
+
+class BatchFigures(_Figures):
+    """One batch, as JSON."""
+
+    @authenticated
+    async def get(self, group_id: str) -> None:
+        """See :func:`farm_tasks.monitor.batches.batch`."""
+        await self.answer(batch, group_id)
