@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     grace_seconds: float = Field(60, ge=0, le=86400, alias="FARM_TASKS_GRACE_SECONDS")
     """How long running transfers may go on after a worker is told to end."""
 
+    flower_users_file: Path | None = Field(None, alias="FARM_TASKS_FLOWER_USERS_FILE")
+    """Who may use Flower: a line ``user:password`` for each."""
+
     kitsu_host: str | None = Field(
         None, validation_alias=AliasChoices("KITSU_HOST", "KITSU_SERVER", "kitsu_host")
     )
