@@ -51,6 +51,23 @@ def words(exception: object) -> str:
     return message if is_ours else f"{name}: {message}"
 
 
+def file_in(arguments: object) -> str | None:
+    """The file that a task is about, by its keyword arguments as events carry them.
+
+    Known so before the first byte moves, and of what failed before that.
+    """
+    try:
+        values = ast.literal_eval(str(arguments))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None  # cut off, or another app's
+    if not isinstance(values, dict):
+        return None
+    for name, value in values.items():
+        if str(name).endswith("path") and isinstance(value, str):
+            return value
+    return None
+
+
 def as_json(task: Any, *, read_only: bool) -> str:
     """A task for the script on its page, to stand inside a ``<script>`` element."""
     wanted = ("uuid", "name", "state", *FIGURES)

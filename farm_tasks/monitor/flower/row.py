@@ -7,7 +7,7 @@ from typing import Any
 from celery import states as celery_states
 from celery.events.state import Task
 
-from farm_tasks.monitor.flower.figures import FIGURES, NUMBERS, number, words
+from farm_tasks.monitor.flower.figures import FIGURES, NUMBERS, file_in, number, words
 from farm_tasks.states import FAILURE, FINAL_STATES, PROGRESS, RETRY, REVOKED, SUCCESS
 from farm_tasks.submit.record import STAGE_OF_STATE, Record
 from farm_tasks.transfer.progress import Progress
@@ -65,6 +65,8 @@ class Row(Task):  # type: ignore[misc]
         super().event(type_, timestamp, local_received, fields, **options)
         if type_ in {PROGRESS.lower(), "revoked"}:
             self._note(figures)
+        if self.file is None and fields.get("kwargs"):
+            self.file = file_in(fields["kwargs"])
         self._settle(type_, fields)
 
     def fill(self, record: Record) -> None:
@@ -80,6 +82,7 @@ class Row(Task):  # type: ignore[misc]
             self.timestamp = record.ended
         if not self.kwargs:
             self.kwargs = repr(record.arguments)
+        self.file = self.file or file_in(self.kwargs)
         if record.state == SUCCESS and self.result is None:
             self.result = repr(record.result)
 

@@ -136,6 +136,7 @@ window.FarmTasks = (function () {
             reason = task.reason && !isMoving(task) && task.state !== "STARTED" ? plain(task.reason) : "",
             reasonElement = element.querySelector(".ft-reason");
         element.classList.add("ft-progress");
+        element.classList.toggle("ft-none", !known && !isMoving(task));
         element.dataset.state = task.state;
         bar.classList.toggle("ft-unknown", !known && isMoving(task));
         bar.setAttribute("aria-label", fileName(task.file) || "progress");
