@@ -9,14 +9,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from farm_tasks.errors import UnknownSubmission
+from farm_tasks.monitor.flower.figures import words
 from farm_tasks.plain_text import plain
-from farm_tasks.states import FAILURE, PROGRESS, RETRY, REVOKED, STARTED, SUCCESS, group_key, result_key
+from farm_tasks.states import (
+    FAILURE,
+    PROGRESS,
+    RETRY,
+    REVOKED,
+    STARTED,
+    SUCCESS,
+    group_key,
+    result_key,
+)
 from farm_tasks.submit.connection import reaching_redis, redis_client
 from farm_tasks.submit.group import Group, add_up
 from farm_tasks.submit.record import Record, decode
 
 MOST_FILES = 500
-"""Files that are listed. What runs and what has failed comes first; the overall figures have all."""
+"""Files that are listed, what runs and what has failed first. The overall figures have all."""
 
 _ORDER = {PROGRESS: 0, STARTED: 1, RETRY: 2, FAILURE: 3, REVOKED: 4, SUCCESS: 6}
 _WAITING = 5
@@ -26,9 +36,9 @@ def batch(group_id: str) -> dict[str, Any]:
     """One batch, JSON-safe.
 
     Returns:
-        ``id``, ``title``, the fields of :class:`~farm_tasks.submit.group.GroupProgress`, ``percent``,
-        ``eta``, ``states`` (how many files are in each state), ``files`` (see :data:`MOST_FILES`) and
-        ``files_not_listed``.
+        ``id``, ``title``, the fields of :class:`~farm_tasks.submit.group.GroupProgress`,
+        ``percent``, ``seconds_left``, ``states`` (how many files are in each state), ``files``
+        (:data:`MOST_FILES` at most) and ``files_not_listed``.
 
     Raises:
         UnknownSubmission: there is no such group, or it has expired.
@@ -44,8 +54,9 @@ def batch(group_id: str) -> dict[str, Any]:
 
 
 def recent_batches(limit: int = 20) -> list[dict[str, Any]]:
-    """The newest batches, each as :func:`batch` has it but for its files, and ``made``: when, in
-    seconds since the epoch.
+    """The newest batches, each as :func:`batch` has it but for its files.
+
+    ``made`` is when, in seconds since the epoch.
 
     Raises:
         BrokerUnavailable: Redis cannot be reached.
@@ -80,7 +91,7 @@ def _overall(group_id: str, records: Sequence[Record]) -> dict[str, Any]:
         "title": _title(records),
         **dataclasses.asdict(progress),
         "percent": progress.percent,
-        "eta": progress.eta,
+        "seconds_left": progress.eta,
         "states": dict(Counter(one.state for one in records)),
     }
 
@@ -101,7 +112,12 @@ def _file(record: Record) -> dict[str, Any]:
         "id": record.id,
         "function": record.function,
         "state": record.state,
-        **record.progress.to_dict(),
+        **_figures(record.progress.to_dict()),
         "worker": record.worker,
-        "error": None if record.error is None else str(record.error),
+        "reason": None if record.error is None else words(repr(record.error)),
     }
+
+
+def _figures(progress: dict[str, Any]) -> dict[str, Any]:
+    """By the names that Flower's API has."""
+    return {**progress, "seconds_left": progress.pop("eta")}

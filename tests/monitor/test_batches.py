@@ -54,7 +54,7 @@ def test_a_batch_adds_its_files_up(uploads: list[Submission]) -> None:
     moving(uploads[1], 25, rate=5.0)
     found = batch(group.id)
     assert (found["bytes_read"], found["total"], found["percent"]) == (75, 300, 25.0)
-    assert (found["rate"], found["eta"]) == (15.0, 15.0)
+    assert (found["rate"], found["seconds_left"]) == (15.0, 15.0)
     assert found["states"] == {"PROGRESS": 2, "QUEUED": 1}
     assert [one["percent"] for one in found["files"]] == [50.0, 25.0, 0.0]
 
@@ -68,7 +68,7 @@ def test_what_runs_comes_first_and_then_what_failed_with_its_reason(
     moving(runs, 10)
     found = batch(Group.of(uploads).id)
     assert [one["state"] for one in found["files"]] == [PROGRESS, FAILURE, SUCCESS]
-    assert "Kitsu does not take .exr files." in found["files"][1]["error"]
+    assert found["files"][1]["reason"] == "Kitsu does not take .exr files."
     assert (found["files_done"], found["files_failed"]) == (1, 1)
 
 
@@ -78,7 +78,7 @@ def test_downloads_count_by_files_as_their_sizes_show_one_by_one(redis: None) ->
     store(downloads[0].id, SUCCESS, None, Progress(10, 10))
     moving(downloads[1], 500, 1000)
     assert batch(group.id)["percent"] == pytest.approx(37.5)
-    assert batch(group.id)["eta"] is None
+    assert batch(group.id)["seconds_left"] is None
 
 
 def test_a_batch_is_known_by_what_it_does_and_where(

@@ -11,19 +11,21 @@ from collections.abc import Callable
 from typing import Any
 
 from flower.views import BaseHandler
-from tornado.web import HTTPError, authenticated
+from tornado.web import HTTPError, authenticated, url
 
 from farm_tasks.errors import FarmTasksError, UnknownSubmission
 from farm_tasks.monitor.batches import batch, recent_batches
 
+_ID = "([A-Za-z0-9_.-]{1,100})"
 
-def handlers() -> list[tuple[str, type[Any]]]:
-    """What Flower is to serve besides its own: patterns of paths, and their handlers."""
+
+def handlers() -> list[url]:
+    """What Flower is to serve besides its own."""
     return [
-        (r"/batches", Batches),
-        (r"/batches/figures", BatchesFigures),
-        (r"/batch/([A-Za-z0-9_.-]{1,100})", Batch),
-        (r"/batch/([A-Za-z0-9_.-]{1,100})/figures", BatchFigures),
+        url("/batches", Batches, name="farm-tasks-batches"),
+        url("/batches/figures", BatchesFigures),
+        url(f"/batch/{_ID}", Batch),
+        url(f"/batch/{_ID}/figures", BatchFigures),
     ]
 
 

@@ -15,7 +15,7 @@ from farm_tasks.monitor.flower.figures import as_json, file_in, number, words
     [
         (ExtensionRefused("Kitsu takes no .ma as a preview."), "Kitsu takes no .ma as a preview."),
         (TooManyRequests("Kitsu answered 429.", 3.0), "Kitsu answered 429."),
-        (ExtensionRefused("It's \"quoted\"\nhere"), "It's \"quoted\"\nhere"),
+        (ExtensionRefused('It\'s "quoted"\nhere'), 'It\'s "quoted"\nhere'),
         (KeyError("id"), "KeyError: id"),
         (ValueError(), "ValueError()"),
         (ValueError(1), "ValueError(1)"),
