@@ -7,6 +7,8 @@ holds for both.
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,9 @@ from tornado.web import HTTPError, authenticated, url
 
 from farm_tasks.errors import FarmTasksError, UnknownSubmission
 from farm_tasks.monitor.batches import batch, recent_batches
+
+FRESH = 0.8
+"""Seconds for which an answer is as good as a new one."""
 
 _ID = "([A-Za-z0-9_.-]{1,100})"
 
@@ -47,6 +52,30 @@ class Batch(BaseHandler):  # type: ignore[misc]
         self.render("batch.html", group_id=group_id)
 
 
+class _Remembered:
+    """Answers, for a while: many who look cost as much as one, and a huge batch not all the time.
+
+    Args:
+        ask: What gives an answer. It may wait for Redis.
+    """
+
+    def __init__(self, ask: Callable[..., dict[str, Any]]) -> None:
+        self._ask = ask
+        self._answers: dict[tuple[str, ...], tuple[float, dict[str, Any]]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, *arguments: str) -> dict[str, Any]:
+        """An answer that was asked for less than a second, or four times its own time, ago."""
+        with self._lock:
+            now = time.monotonic()
+            self._answers = {key: one for key, one in self._answers.items() if one[0] > now}
+            if arguments not in self._answers:
+                answer = self._ask(*arguments)
+                took = time.monotonic() - now
+                self._answers[arguments] = now + max(FRESH, 4 * took), answer
+            return self._answers[arguments][1]
+
+
 class _Figures(BaseHandler):  # type: ignore[misc]
     async def answer(self, ask: Callable[..., Any], *arguments: str) -> None:
         """Send what ``ask`` returns, as JSON. It may wait for Redis; Flower does not."""
@@ -66,7 +95,7 @@ class BatchesFigures(_Figures):
     @authenticated
     async def get(self) -> None:
         """See :func:`farm_tasks.monitor.batches.recent_batches`."""
-        await self.answer(lambda: {"batches": recent_batches()})
+        await self.answer(_recent)
 
 
 class BatchFigures(_Figures):
@@ -75,4 +104,8 @@ class BatchFigures(_Figures):
     @authenticated
     async def get(self, group_id: str) -> None:
         """See :func:`farm_tasks.monitor.batches.batch`."""
-        await self.answer(batch, group_id)
+        await self.answer(_batch, group_id)
+
+
+_recent = _Remembered(lambda: {"batches": recent_batches()})
+_batch = _Remembered(batch)
