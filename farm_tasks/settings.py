@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     grace_seconds: float = Field(60, ge=0, le=86400, alias="FARM_TASKS_GRACE_SECONDS")
     """How long running transfers may go on after a worker is told to end."""
 
+    small_bytes: int = Field(8 * 1024**2, ge=0, alias="FARM_TASKS_SMALL_BYTES")
+    """Uploads of at most so many bytes go to the queue for small files. 0: none by its size."""
+
     kitsu_host: str | None = Field(
         None, validation_alias=AliasChoices("KITSU_HOST", "KITSU_SERVER", "kitsu_host")
     )
@@ -148,6 +151,11 @@ class Settings(BaseSettings):
     def record_seconds(self) -> int:
         """How long a record is kept after it was last written."""
         return int(self.result_days * 86400)
+
+    @property
+    def broker_is_rabbitmq(self) -> bool:
+        """Whether messages go through RabbitMQ, and not through Redis."""
+        return self.broker_url.get_secret_value().startswith("amqp")
 
     def redis(self, address: SecretStr) -> tuple[str, dict[str, Any] | None]:
         """An address of Redis, and how to speak TLS to it: :func:`farm_tasks.redis_tls.divide`."""
