@@ -27,6 +27,8 @@ from pydantic import (
 )
 
 from farm_tasks.arguments import LARGEST_MESSAGE
+from farm_tasks.queues import MOST_PRIORITY
+from farm_tasks.states import FARM_JOB_FIELD
 
 LARGEST_ENVELOPE = 2 * LARGEST_MESSAGE
 """Bytes of a message with its headers, its body as base64."""
@@ -39,6 +41,8 @@ DEEPEST = 32
 
 _SHOWN = 4096
 """Characters of what is only shown."""
+
+_LONGEST_LABEL = 200
 
 _EARLIEST = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 _LATEST = datetime.datetime(2200, 1, 1, tzinfo=datetime.UTC)
@@ -206,7 +210,7 @@ def checked(data: bytes, queue: str) -> tuple[str, bytes]:
     # Where it goes back to and under what name it is kept meanwhile is not the sender's to say.
     properties["delivery_tag"] = tag
     properties["delivery_info"] |= {"exchange": "", "routing_key": queue}
-    properties["priority"] = min(max(properties["priority"], 0), 9)
+    properties["priority"] = min(max(properties["priority"], 0), MOST_PRIORITY)
     properties["reply_to"] = properties["reply_to"] or ""
     clean = {
         "body": envelope.body,
@@ -269,7 +273,13 @@ def _other_headers(headers: dict[str, Any]) -> dict[str, Any]:
         and name not in {"compression", "stamps", "groups"}
         and isinstance(value, (str, int))
         and len(str(value)[:_SHOWN]) < _SHOWN
+        and (name != FARM_JOB_FIELD or _is_shown_as_it_is(value))
     }
+
+
+def _is_shown_as_it_is(value: Any) -> bool:
+    """Whether a farm job's name may stand on every line of a log."""
+    return isinstance(value, str) and len(value) <= _LONGEST_LABEL and value.isprintable()
 
 
 def _problems(error: ValidationError) -> str:

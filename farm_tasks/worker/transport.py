@@ -22,6 +22,7 @@ import redis
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
 
+from farm_tasks import queues
 from farm_tasks.plain_text import plain
 from farm_tasks.worker.envelope import Unacceptable, checked
 from farm_tasks.worker.patience import is_away
@@ -131,6 +132,16 @@ class _Gated:
     client: Any
     qos: Any
     connection_errors: tuple[type[Exception], ...]
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # What is waited for, the first to be taken first. kombu wants them in rising order to find
+        # a message's place; here each priority has one.
+        self.priority_steps = list(queues.READING_ORDER)
+
+    def priority(self, number: int) -> int:
+        """The place of a message with this priority: its own."""
+        return min(max(number, 0), queues.MOST_PRIORITY)
 
     def _get_client(self) -> Any:
         client = super()._get_client()  # type: ignore[misc]
