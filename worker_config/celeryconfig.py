@@ -15,7 +15,7 @@ from farm_tasks.settings import settings as _settings
 _env = _settings()
 
 # For rediss://, the certificate is always checked; kombu alone would not look at it.
-broker_url, _tls = _env.redis(_env.broker_url)
+broker_url, _tls = _env.broker()
 if _tls:
     broker_use_ssl = _tls
 result_backend, _tls = _env.redis(_env.result_backend)
@@ -43,6 +43,9 @@ task_queues = [
 ]
 task_routes = _queues.route
 task_default_priority = _queues.priority_number(_queues.NORMAL)
+
+# RabbitMQ takes a host that says nothing for two of these for dead. (Redis knows no such thing.)
+broker_heartbeat = 30
 
 # JSON only: whoever can write to Redis must not be able to run code here.
 task_serializer = "json"
