@@ -20,6 +20,7 @@ from farm_tasks.worker import lost_messages
 from farm_tasks.worker.lost_messages import _Searcher
 from tests.cli.records import store
 from tests.support.failing_kitsu import SOME_ID, FailingKitsu
+from tests.support.waiting import wait_until
 
 HIGH = "\x06\x161"
 
@@ -169,6 +170,7 @@ def test_what_plain_celery_sends_into_the_default_queue_runs(
     sent = sender().send_task(
         "farm_tasks.upload_working_file", [SOME_ID, str(scene)], queue="farm_tasks"
     )
+    wait_until(lambda: redis_client().exists(f"celery-task-meta-{sent.id}"), 30)
     submission = submit.Submission(sent.id)
     submission.wait(30)
     assert submission.record().queue == queues.DEFAULT
