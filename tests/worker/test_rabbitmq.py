@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -12,13 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from celery import Celery
 from kombu import Connection
 
-from farm_tasks import queues
+from farm_tasks import queues, submit
 from farm_tasks.cli import checks
+from farm_tasks.errors import BrokerUnavailable, Denied
 from farm_tasks.submit.connection import sender
+from tests.support.discarding_kitsu import WORKING_FILE
+from tests.support.environment import environment_of
 from tests.support.failing_kitsu import SOME_ID, FailingKitsu
 from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
+from tests.support.redis_server import free_port
 from tests.support.waiting import wait_until
 from tests.worker.crew import MB, Crew, running_crew
 
@@ -64,6 +70,14 @@ def crew(
 @pytest.fixture(autouse=True)
 def _at_full_speed(crew: Crew) -> None:
     crew.kitsu.serve(0)
+
+
+@contextlib.contextmanager
+def submitting_to(crew: Crew, broker_url: str) -> Iterator[None]:
+    """This process as a submitter to another broker."""
+    here = {"FARM_TASKS_BROKER_URL": broker_url, "FARM_TASKS_RESULT_BACKEND": crew.redis.url(1)}
+    with environment_of(here):
+        yield
 
 
 def depth(queue: str) -> int:
@@ -140,6 +154,47 @@ def test_a_temporary_failure_is_tried_again_with_all_that_the_message_said(
     record = submission.record()
     assert record.progress.attempt == 2
     assert (record.queue, record.priority, record.farm_job) == (queues.SMALL, "low", "night")
+
+
+def test_a_retry_that_is_due_waits_for_no_slot_of_the_worker_that_has_read_it(
+    crew: Crew, failing_kitsu: FailingKitsu
+) -> None:
+    failing_kitsu.answers = [(503, {"Retry-After": "2"})]
+    due = crew.upload(1 * MB)
+    wait_until(lambda: due.state == "RETRY", 10)
+    failing_kitsu.hold = threading.Event()
+    occupies = crew.upload(8 * MB)
+    wait_until(lambda: depth(queues.SMALL) == 1, 10)
+    assert occupies.state == "PROGRESS"
+    failing_kitsu.hold.set()
+    assert [one.wait(30)["id"] for one in (occupies, due)] == [SOME_ID] * 2
+    assert due.record().progress.attempt == 2
+
+
+def test_who_is_refused_is_told_and_leaves_no_record(crew: Crew, rabbitmq: RabbitMQ) -> None:
+    before = len(submit.recent())
+    with submitting_to(crew, rabbitmq.url.replace("guest:guest", "guest:wr0ng")):
+        with pytest.raises(Denied, match="FARM_TASKS_BROKER_URL") as caught:
+            crew.upload(1 * MB)
+        assert "wr0ng" not in str(caught.value)
+        assert len(submit.recent()) == before
+    with (
+        submitting_to(crew, f"amqp://guest:guest@127.0.0.1:{free_port()}//"),
+        pytest.raises(BrokerUnavailable, match="RabbitMQ"),
+    ):
+        crew.upload(1 * MB)
+
+
+def test_plain_celery_reaches_the_default_queue(crew: Crew, rabbitmq: RabbitMQ) -> None:
+    path = str(crew.folder / "plain.ma")
+    with open(path, "wb") as file:
+        file.truncate(10)
+    with Celery(broker=rabbitmq.url, backend=crew.redis.url(1), set_as_current=False) as app:
+        sent = app.send_task(
+            "farm_tasks.upload_working_file", [WORKING_FILE, path], queue=queues.DEFAULT
+        )
+        assert sent.get(timeout=30)["size"] == 10
+    assert submit.Submission(sent.id).record().priority == "normal"
 
 
 def test_a_cancel_ends_what_runs_and_what_waits(crew: Crew) -> None:
