@@ -176,7 +176,8 @@ def as_submitter(studio: Studio, database: int = 0) -> redis.Redis:
         "MODULE LIST", "MONITOR", "DEBUG SLEEP 0", "SAVE", "REPLICAOF NO ONE", "SCAN 0",
         "RANDOMKEY", "CLIENT LIST", "CLIENT KILL TYPE normal",
         # Messages are not taken, and what belongs to other programs is not touched.
-        "RPOP farm_tasks", "RPOP farm_tasks.uploads", "BRPOP farm_tasks.small 1", "LRANGE celery 0 -1", "HGETALL farm_tasks.unacked",
+        "RPOP farm_tasks", "RPOP farm_tasks.uploads", "BRPOP farm_tasks.small 1",
+        "LRANGE celery 0 -1", "HGETALL farm_tasks.unacked",
         "ZADD farm_tasks.unacked_index 0 x", "LPUSH celery x", "GET other", "SET other x",
         # Nor are the workers told what to do.
         "PUBLISH /0.celery.pidbox x", "SUBSCRIBE /0.celery.pidbox", "PSUBSCRIBE *",
