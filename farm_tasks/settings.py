@@ -142,10 +142,10 @@ class Settings(BaseSettings):
                 )
         if self.redis_ca_file or self.redis_cert_file:
             for address in (self.broker_url, self.result_backend):
-                if address.get_secret_value().startswith(("redis:", "sentinel:")):
+                if address.get_secret_value().startswith(("redis:", "sentinel:", "amqp:")):
                     raise ValueError(
                         "FARM_TASKS_REDIS_CA_FILE and FARM_TASKS_REDIS_CERT_FILE are for rediss:// "
-                        "addresses, and one is another: it would go without TLS"
+                        "and amqps:// addresses, and one is another: it would go without TLS"
                     )
         return self
 

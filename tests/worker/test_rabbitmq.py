@@ -11,6 +11,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +20,14 @@ from kombu import Connection
 
 from farm_tasks import queues, submit
 from farm_tasks.cli import checks
-from farm_tasks.errors import BrokerUnavailable, Denied
+from farm_tasks.errors import BrokerUnavailable, Denied, NotConfigured
 from farm_tasks.submit.connection import sender
 from tests.support.discarding_kitsu import WORKING_FILE
 from tests.support.environment import environment_of
 from tests.support.failing_kitsu import SOME_ID, FailingKitsu
 from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
 from tests.support.redis_server import free_port
+from tests.support.tls import Authority, server_context, tls_forwarder
 from tests.support.waiting import wait_until
 from tests.worker.crew import MB, Crew, running_crew
 
@@ -187,6 +189,40 @@ def test_who_is_refused_is_told_and_leaves_no_record(crew: Crew, rabbitmq: Rabbi
         pytest.raises(BrokerUnavailable, match="RabbitMQ"),
     ):
         crew.upload(1 * MB)
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_by_tls_the_certificate_is_checked_with_its_name(
+    crew: Crew, rabbitmq: RabbitMQ, tmp_path: Path
+) -> None:
+    ours, strange = Authority(tmp_path / "ours"), Authority(tmp_path / "strange")
+    greeting, strange_greeting = (
+        server_context(one.issue("server", "DNS:localhost")) for one in (ours, strange)
+    )
+    with (
+        tls_forwarder(crew.redis.port, greeting) as results,
+        tls_forwarder(rabbitmq.port, greeting) as road,
+        tls_forwarder(rabbitmq.port, strange_greeting) as strange_road,
+    ):
+        for host, port, is_fine in (
+            ("localhost", road.port, True),
+            ("127.0.0.1", road.port, False),
+            ("localhost", strange_road.port, False),
+        ):
+            addresses = {
+                "FARM_TASKS_BROKER_URL": f"amqps://guest:guest@{host}:{port}//",
+                "FARM_TASKS_RESULT_BACKEND": f"rediss://localhost:{results.port}/1",
+                "FARM_TASKS_REDIS_CA_FILE": str(ours.certificate),
+            }
+            with environment_of(addresses):
+                if is_fine:
+                    assert crew.upload(9 * MB).wait(30)["size"] == 9 * MB
+                else:
+                    with pytest.raises(NotConfigured, match="certificate"):
+                        crew.upload(9 * MB)
+        assert road.served
+        assert not strange_road.served
+    gc.collect()  # py-amqp leaves the socket of a refusal to this
 
 
 def test_plain_celery_reaches_the_default_queue(crew: Crew, rabbitmq: RabbitMQ) -> None:
