@@ -72,10 +72,10 @@ WORKERS = "farm-tasks:workers"
 WORKER_STATES = "farm-tasks:workers:states"
 """Hash of what each of them has said: JSON, see :mod:`farm_tasks.worker.heartbeat`."""
 
-HEARTBEAT = 5.0
+HEARTBEAT = 2.0
 """Seconds between two heartbeats of a worker."""
 
-GONE = 4 * HEARTBEAT
+GONE = 20.0
 """Seconds without one after which a worker counts as gone."""
 
 _MB = 1e6
