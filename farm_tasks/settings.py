@@ -23,6 +23,10 @@ from farm_tasks import redis_tls
 from farm_tasks.errors import NotConfigured
 
 _Roots = Annotated[tuple[Path, ...], NoDecode]
+_ADDRESSES = {
+    "broker_url": "redis://127.0.0.1:6379/0",
+    "result_backend": "redis://127.0.0.1:6379/1",
+}
 _TLS_FILES = (
     "redis_ca_file", "redis_cert_file", "redis_key_file",
     "kitsu_ca_file", "kitsu_client_cert_file", "kitsu_client_key_file",
@@ -36,11 +40,16 @@ class Settings(BaseSettings):
         extra="ignore", populate_by_name=True, frozen=True, env_ignore_empty=True
     )
 
+    broker_url_file: Path | None = Field(None, alias="FARM_TASKS_BROKER_URL_FILE")
+    result_backend_file: Path | None = Field(None, alias="FARM_TASKS_RESULT_BACKEND_FILE")
+    """Files that hold the addresses, for they may hold passwords. The variables win over them."""
+
+    # After the files, which have to be known by then.
     broker_url: SecretStr = Field(
-        SecretStr("redis://127.0.0.1:6379/0"), alias="FARM_TASKS_BROKER_URL"
+        SecretStr(""), alias="FARM_TASKS_BROKER_URL", validate_default=True
     )
     result_backend: SecretStr = Field(
-        SecretStr("redis://127.0.0.1:6379/1"), alias="FARM_TASKS_RESULT_BACKEND"
+        SecretStr(""), alias="FARM_TASKS_RESULT_BACKEND", validate_default=True
     )
     redis_ca_file: Path | None = Field(None, alias="FARM_TASKS_REDIS_CA_FILE")
     """The CA that Redis's certificate is checked with, for rediss://. The system's if none."""
@@ -80,6 +89,21 @@ class Settings(BaseSettings):
     password: SecretStr | None = Field(
         None, validation_alias=AliasChoices("KITSU_PASSWORD", "KITSU_PWD", "password")
     )
+
+    @field_validator("broker_url", "result_backend", mode="before")
+    @classmethod
+    def _from_file(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, SecretStr) and not value.get_secret_value():
+            file = f"{info.field_name}_file"
+            path: Path | None = info.data.get(file)
+            if path is None:
+                return _ADDRESSES[str(info.field_name)]
+            try:
+                value = path.read_text(encoding="utf-8", errors="replace").strip()
+            except OSError as error:
+                variable = cls.model_fields[file].alias
+                raise ValueError(f"{variable} {path}: {error.strerror}") from None
+        return value
 
     @field_validator("broker_url", "result_backend")
     @classmethod
@@ -198,6 +222,12 @@ def _checked_token(where: str, text: str) -> str:
     return token
 
 
+def _variable(place: int | str) -> str:
+    """What a user knows a field by. A value that no variable gave is told by the field's name."""
+    field = Settings.model_fields.get(str(place))
+    return (field and field.alias) or str(place)
+
+
 @functools.lru_cache(maxsize=1)
 def settings() -> Settings:
     """The settings of this process, read once.
@@ -209,7 +239,9 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         problems = "; ".join(
-            ": ".join([*map(str, problem["loc"]), problem["msg"].removeprefix("Value error, ")])
+            ": ".join(
+                [*map(_variable, problem["loc"]), problem["msg"].removeprefix("Value error, ")]
+            )
             for problem in error.errors(include_input=False, include_url=False)
         )
         raise NotConfigured(problems) from None
