@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from farm_tasks import redis_tls
+from farm_tasks import redis_tls, schedule
 from farm_tasks.errors import NotConfigured
 
 _Roots = Annotated[tuple[Path, ...], NoDecode]
@@ -45,12 +45,8 @@ class Settings(BaseSettings):
     """Files that hold the addresses, for they may hold passwords. The variables win over them."""
 
     # After the files, which have to be known by then.
-    broker_url: SecretStr = Field(
-        SecretStr(""), alias="FARM_TASKS_BROKER_URL", validate_default=True
-    )
-    result_backend: SecretStr = Field(
-        SecretStr(""), alias="FARM_TASKS_RESULT_BACKEND", validate_default=True
-    )
+    broker_url: SecretStr = Field(SecretStr(""), alias="FARM_TASKS_BROKER_URL")
+    result_backend: SecretStr = Field(SecretStr(""), alias="FARM_TASKS_RESULT_BACKEND")
     redis_ca_file: Path | None = Field(None, alias="FARM_TASKS_REDIS_CA_FILE")
     """The CA that Redis's certificate is checked with, for rediss://. The system's if none."""
     redis_cert_file: Path | None = Field(None, alias="FARM_TASKS_REDIS_CERT_FILE")
@@ -73,6 +69,15 @@ class Settings(BaseSettings):
 
     grace_seconds: float = Field(60, ge=0, le=86400, alias="FARM_TASKS_GRACE_SECONDS")
     """How long running transfers may go on after a worker is told to end."""
+
+    bandwidth: str | None = Field(None, alias="FARM_TASKS_BANDWIDTH")
+    """How fast all transfers of a worker together may go: :func:`farm_tasks.schedule.bandwidth`."""
+
+    rate: str | None = Field(None, alias="FARM_TASKS_RATE")
+    """How many transfers a worker may begin: :func:`farm_tasks.schedule.rate`."""
+
+    log_format: Literal["text", "json"] = Field("text", alias="FARM_TASKS_LOG_FORMAT")
+    """What a worker's log is written as."""
 
     kitsu_host: str | None = Field(
         None, validation_alias=AliasChoices("KITSU_HOST", "KITSU_SERVER", "kitsu_host")
@@ -126,6 +131,20 @@ class Settings(BaseSettings):
                 "characters as %23 and the like)"
             )
         redis_tls.check_address(value.get_secret_value())
+        return value
+
+    @field_validator("bandwidth")
+    @classmethod
+    def _is_bandwidth(cls, value: str | None) -> str | None:
+        if value is not None:
+            schedule.bandwidth(value)
+        return value
+
+    @field_validator("rate")
+    @classmethod
+    def _is_rate(cls, value: str | None) -> str | None:
+        if value is not None:
+            schedule.rate(value)
         return value
 
     @field_validator("kitsu_host")

@@ -6,6 +6,7 @@ from celery import Celery
 
 from farm_tasks.worker import logs as _logs  # noqa: F401 (connects itself to Celery's signals)
 from farm_tasks.worker import transport
+from farm_tasks.worker.limits import RateLimit
 from farm_tasks.worker.lost_messages import LostMessages
 from farm_tasks.worker.shutdown import Shutdown
 from farm_tasks.worker.visibility import Visibility
@@ -18,5 +19,6 @@ app.loader.override_backends = {
     "rediss": "farm_tasks.worker.backend:TransferBackend",
 }
 app.steps["worker"].add(Shutdown)
+app.steps["consumer"].add(RateLimit)
 app.steps["consumer"].add(Visibility)
 app.steps["consumer"].add(LostMessages)

@@ -13,6 +13,8 @@ from celery.worker import state
 from celery.worker.consumer import Consumer
 from kombu.transport import virtual
 
+from farm_tasks.worker import limits
+
 logger = logging.getLogger(__name__)
 
 
@@ -20,15 +22,18 @@ class TransferConsumer(Consumer):  # type: ignore[misc]
     """See the module."""
 
     def apply_eta_task(self, task: Any) -> None:
-        """Run a message whose time has come; or, if no slot is free, give it to any worker.
+        """Run a message whose time has come; or, if it cannot begin here, give it to any worker.
 
         It goes to the head of its queue: it has waited long enough.
         """
         is_redis = self.connection.transport.driver_type == "redis"
-        if not is_redis or len(state.reserved_requests) < self.pool.num_processes:
+        has_slot = len(state.reserved_requests) < self.pool.num_processes
+        if not is_redis or (has_slot and not limits.starts.wait()):
+            limits.begin(self)
             super().apply_eta_task(task)
             return
-        logger.info("%s is due, and no slot is free here: for any worker.", task.id)
+        reason = "this worker begins no more now" if has_slot else "no slot is free here"
+        logger.info("%s is due, and %s: for any worker.", task.id, reason)
         qos = task.message.channel.qos
         qos.restore_by_tag(task.message.delivery_tag)
         virtual.QoS.ack(qos, task.message.delivery_tag)  # here alone: in Redis it is back already
