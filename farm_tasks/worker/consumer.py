@@ -14,6 +14,7 @@ from celery.worker.consumer import Consumer
 from kombu.transport import virtual
 
 from farm_tasks.worker import limits
+from farm_tasks.worker.logs import of_task
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,9 @@ class TransferConsumer(Consumer):  # type: ignore[misc]
             super().apply_eta_task(task)
             return
         reason = "this worker begins no more now" if has_slot else "no slot is free here"
-        logger.info("%s is due, and %s: for any worker.", task.id, reason)
+        logger.info(
+            "%s is due, and %s: for any worker.", task.id, reason, extra=of_task(task.id, task.name)
+        )
         qos = task.message.channel.qos
         qos.restore_by_tag(task.message.delivery_tag)
         virtual.QoS.ack(qos, task.message.delivery_tag)  # here alone: in Redis it is back already
