@@ -154,7 +154,7 @@ def _introduce(sender: str, instance: Any, **_: Any) -> None:
         return
     pool = str(getattr(instance.pool_cls, "__module__", instance.pool_cls)).rpartition(".")[2]
     facts = {
-        "pool": pool,
+        "pool": "threads" if pool == "thread" else pool,  # as --pool has it
         "slots": instance.concurrency,
         "queues": sorted(instance.app.amqp.queues.consume_from),
         "broker": instance.app.connection().as_uri(),  # without the password, as the next
@@ -162,6 +162,6 @@ def _introduce(sender: str, instance: Any, **_: Any) -> None:
     }
     _ours.info(
         "farm_tasks %s with Celery %s begins: %s, %d slot(s).",
-        *(__version__, celery_version, pool, instance.concurrency),
+        *(__version__, celery_version, facts["pool"], instance.concurrency),
         extra={"fields": facts},
     )

@@ -130,7 +130,7 @@ def test_a_line_of_a_running_task_has_its_id_in_text_as_well(
         ("progress not written, the transfer goes on", upload),
         ("Moved 12000000 bytes", upload),
         ("none.png does not exist", missing),
-        ("outside", outside),
+        ("/etc/passwd", outside),
     ):
         found = [one for one in lines if text in one and "received" not in one]
         assert found, text
