@@ -105,6 +105,11 @@ def of_task(task_id: str, name: str) -> dict[str, Any]:
     return {"data": {"id": task_id, "name": name}}
 
 
+def as_json(level: int, name: str, message: str) -> str:
+    """A line of the log, for what is said before there is one."""
+    return OneObject().format(logging.LogRecord(name, level, "", 0, message, None, None))
+
+
 def _is_json() -> bool:
     return settings().log_format == "json"
 
