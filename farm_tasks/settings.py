@@ -6,7 +6,7 @@ import functools
 import os
 import ssl
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -20,10 +20,14 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from farm_tasks import redis_tls
+from farm_tasks import redis_tls, schedule
 from farm_tasks.errors import NotConfigured
 
 _Roots = Annotated[tuple[Path, ...], NoDecode]
+_ADDRESSES = {
+    "broker_url": "redis://127.0.0.1:6379/0",
+    "result_backend": "redis://127.0.0.1:6379/1",
+}
 _TLS_FILES = (
     "redis_ca_file", "redis_cert_file", "redis_key_file",
     "kitsu_ca_file", "kitsu_client_cert_file", "kitsu_client_key_file",
@@ -37,12 +41,13 @@ class Settings(BaseSettings):
         extra="ignore", populate_by_name=True, frozen=True, env_ignore_empty=True
     )
 
-    broker_url: SecretStr = Field(
-        SecretStr("redis://127.0.0.1:6379/0"), alias="FARM_TASKS_BROKER_URL"
-    )
-    result_backend: SecretStr = Field(
-        SecretStr("redis://127.0.0.1:6379/1"), alias="FARM_TASKS_RESULT_BACKEND"
-    )
+    broker_url_file: Path | None = Field(None, alias="FARM_TASKS_BROKER_URL_FILE")
+    result_backend_file: Path | None = Field(None, alias="FARM_TASKS_RESULT_BACKEND_FILE")
+    """Files that hold the addresses, for they may hold passwords. The variables win over them."""
+
+    # After the files, which have to be known by then.
+    broker_url: SecretStr = Field(SecretStr(""), alias="FARM_TASKS_BROKER_URL")
+    result_backend: SecretStr = Field(SecretStr(""), alias="FARM_TASKS_RESULT_BACKEND")
     redis_ca_file: Path | None = Field(None, alias="FARM_TASKS_REDIS_CA_FILE")
     """The CA that the certificate of Redis, or of RabbitMQ, is checked with, for rediss:// and
     amqps://. The system's if none."""
@@ -73,6 +78,15 @@ class Settings(BaseSettings):
     small_bytes: int = Field(8 * 1024**2, ge=0, alias="FARM_TASKS_SMALL_BYTES")
     """Uploads of at most so many bytes go to the queue for small files. 0: none by its size."""
 
+    bandwidth: str | None = Field(None, alias="FARM_TASKS_BANDWIDTH")
+    """How fast all transfers of a worker together may go: :func:`farm_tasks.schedule.bandwidth`."""
+
+    rate: str | None = Field(None, alias="FARM_TASKS_RATE")
+    """How many transfers a worker may begin: :func:`farm_tasks.schedule.rate`."""
+
+    log_format: Literal["text", "json"] = Field("text", alias="FARM_TASKS_LOG_FORMAT")
+    """What a worker's log is written as."""
+
     kitsu_host: str | None = Field(
         None, validation_alias=AliasChoices("KITSU_HOST", "KITSU_SERVER", "kitsu_host")
     )
@@ -88,6 +102,21 @@ class Settings(BaseSettings):
     password: SecretStr | None = Field(
         None, validation_alias=AliasChoices("KITSU_PASSWORD", "KITSU_PWD", "password")
     )
+
+    @field_validator("broker_url", "result_backend", mode="before")
+    @classmethod
+    def _from_file(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, SecretStr) and not value.get_secret_value():
+            file = f"{info.field_name}_file"
+            path: Path | None = info.data.get(file)
+            if path is None:
+                return _ADDRESSES[str(info.field_name)]
+            try:
+                value = path.read_text(encoding="utf-8", errors="replace").strip()
+            except OSError as error:
+                variable = cls.model_fields[file].alias
+                raise ValueError(f"{variable} {path}: {error.strerror}") from None
+        return value
 
     @field_validator("broker_url", "result_backend")
     @classmethod
@@ -110,6 +139,20 @@ class Settings(BaseSettings):
                 "characters as %23 and the like)"
             )
         redis_tls.check_address(value.get_secret_value())
+        return value
+
+    @field_validator("bandwidth")
+    @classmethod
+    def _is_bandwidth(cls, value: str | None) -> str | None:
+        if value is not None:
+            schedule.bandwidth(value)
+        return value
+
+    @field_validator("rate")
+    @classmethod
+    def _is_rate(cls, value: str | None) -> str | None:
+        if value is not None:
+            schedule.rate(value)
         return value
 
     @field_validator("kitsu_host")
@@ -229,6 +272,12 @@ def _checked_token(where: str, text: str) -> str:
     return token
 
 
+def _variable(place: int | str) -> str:
+    """What a user knows a field by. A value that no variable gave is told by the field's name."""
+    field = Settings.model_fields.get(str(place))
+    return (field and field.alias) or str(place)
+
+
 @functools.lru_cache(maxsize=1)
 def settings() -> Settings:
     """The settings of this process, read once.
@@ -240,7 +289,9 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         problems = "; ".join(
-            ": ".join([*map(str, problem["loc"]), problem["msg"].removeprefix("Value error, ")])
+            ": ".join(
+                [*map(_variable, problem["loc"]), problem["msg"].removeprefix("Value error, ")]
+            )
             for problem in error.errors(include_input=False, include_url=False)
         )
         raise NotConfigured(problems) from None

@@ -261,6 +261,25 @@ def roots() -> Iterator[Finding]:
             yield _root(name, variable, folder, writes=name.startswith("write"))
 
 
+def limits() -> Iterator[Finding]:
+    """What a worker with this environment may use at this hour."""
+    from farm_tasks import schedule  # noqa: PLC0415
+    from farm_tasks.settings import settings  # noqa: PLC0415
+
+    given = settings()
+    if given.bandwidth is not None:
+        lanes = schedule.bandwidth(given.bandwidth).now() or schedule.Bandwidth()
+        shown = [
+            f"{name} {schedule.UNLIMITED if lane is None else f'{text.size(lane)}/s'}"
+            for name, lane in lanes._asdict().items()
+        ]
+        yield Finding("bandwidth", "ok", f"{', '.join(shown)} now ({given.bandwidth})")
+    if given.rate is not None:
+        times = schedule.rate(given.rate).now()
+        now = schedule.UNLIMITED if times is None else f"{times * 60:g} transfers a minute"
+        yield Finding("rate", "ok", f"{now} now ({given.rate})")
+
+
 def _root(name: str, variable: str, folder: Path, *, writes: bool) -> Finding:
     if not folder.is_dir():
         return _failed(

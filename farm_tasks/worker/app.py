@@ -11,6 +11,7 @@ import worker_config
 from farm_tasks.worker import logs as _logs  # noqa: F401 (connects itself to Celery's signals)
 from farm_tasks.worker import transport
 from farm_tasks.worker.heartbeat import Heartbeat
+from farm_tasks.worker.limits import RateLimit
 from farm_tasks.worker.lost_messages import LostMessages
 from farm_tasks.worker.shutdown import Shutdown
 from farm_tasks.worker.visibility import Visibility
@@ -26,6 +27,7 @@ app.loader.override_backends = {
     "rediss": "farm_tasks.worker.backend:TransferBackend",
 }
 app.steps["worker"].add(Shutdown)
+app.steps["consumer"].add(RateLimit)
 app.steps["consumer"].add(Visibility)
 app.steps["consumer"].add(LostMessages)
 app.steps["consumer"].add(Heartbeat)
