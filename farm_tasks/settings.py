@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     grace_seconds: float = Field(60, ge=0, le=86400, alias="FARM_TASKS_GRACE_SECONDS")
     """How long running transfers may go on after a worker is told to end."""
 
+    heartbeat_file: Path | None = Field(None, alias="FARM_TASKS_HEARTBEAT_FILE")
+    """Touched by a worker with each heartbeat that it sends, for health checks."""
+
     kitsu_host: str | None = Field(
         None, validation_alias=AliasChoices("KITSU_HOST", "KITSU_SERVER", "kitsu_host")
     )
