@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import ssl
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -52,7 +53,8 @@ class Settings(BaseSettings):
         SecretStr(""), alias="FARM_TASKS_RESULT_BACKEND", validate_default=True
     )
     redis_ca_file: Path | None = Field(None, alias="FARM_TASKS_REDIS_CA_FILE")
-    """The CA that Redis's certificate is checked with, for rediss://. The system's if none."""
+    """The CA that the certificate of Redis, or of RabbitMQ, is checked with, for rediss:// and
+    amqps://. The system's if none."""
     redis_cert_file: Path | None = Field(None, alias="FARM_TASKS_REDIS_CERT_FILE")
     redis_key_file: Path | None = Field(None, alias="FARM_TASKS_REDIS_KEY_FILE")
     """The certificate to show to Redis, and its key if it is in a file of its own."""
@@ -76,6 +78,9 @@ class Settings(BaseSettings):
 
     heartbeat_file: Path | None = Field(None, alias="FARM_TASKS_HEARTBEAT_FILE")
     """Touched by a worker with each heartbeat that it sends, for health checks."""
+
+    small_bytes: int = Field(8 * 1024**2, ge=0, alias="FARM_TASKS_SMALL_BYTES")
+    """Uploads of at most so many bytes go to the queue for small files. 0: none by its size."""
 
     kitsu_host: str | None = Field(
         None, validation_alias=AliasChoices("KITSU_HOST", "KITSU_SERVER", "kitsu_host")
@@ -175,6 +180,29 @@ class Settings(BaseSettings):
     def record_seconds(self) -> int:
         """How long a record is kept after it was last written."""
         return int(self.result_days * 86400)
+
+    def broker(self) -> tuple[str, dict[str, Any] | None]:
+        """The broker's address, and how to speak TLS to it; None without."""
+        if not self.broker_is_rabbitmq:
+            return self.redis(self.broker_url)
+        address = self.broker_url.get_secret_value()
+        if not address.startswith("amqps:"):
+            return address, None
+        files = {
+            "ca_certs": self.redis_ca_file,
+            "certfile": self.redis_cert_file,
+            "keyfile": self.redis_key_file,
+        }
+        options: dict[str, Any] = {name: str(file) for name, file in files.items() if file}
+        # With the name in the certificate; kombu alone would look at neither.
+        return address, {
+            **options, "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": urlsplit(address).hostname
+        }  # fmt: skip
+
+    @property
+    def broker_is_rabbitmq(self) -> bool:
+        """Whether messages go through RabbitMQ, and not through Redis."""
+        return self.broker_url.get_secret_value().startswith("amqp")
 
     def redis(self, address: SecretStr) -> tuple[str, dict[str, Any] | None]:
         """An address of Redis, and how to speak TLS to it: :func:`farm_tasks.redis_tls.divide`."""

@@ -21,6 +21,12 @@ FINAL_STATES = frozenset({SUCCESS, FAILURE, REVOKED})
 KEY_FIELD = "submission_key"
 """Where a record and a message hold the key that a submission was made with."""
 
+FARM_JOB_FIELD = "farm_job"
+"""Where they hold the farm job that the submission belongs to."""
+
+PRIORITY_FIELD = "priority"
+"""Where a record holds how urgent the submission is; its message has a number for that."""
+
 INDEX_KEY = "farm-tasks:submissions"
 """Sorted set of submission ids by the time they were submitted (seconds since the epoch)."""
 

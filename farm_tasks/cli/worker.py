@@ -9,8 +9,21 @@ import sys
 import click
 
 from farm_tasks.cli.root import INTERRUPTED
+from farm_tasks.errors import InvalidArgument
 
 MOST_SLOTS = 8
+
+
+def _queue_names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Celery's list of queues."""
+    if value is None:
+        return None
+    from farm_tasks.queues import named  # noqa: PLC0415 (pydantic is not for --help)
+
+    try:
+        return ",".join(named(value))
+    except InvalidArgument as error:
+        raise click.BadParameter(f"{error} For one of your own: -- --queues NAME.") from None
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
@@ -35,7 +48,14 @@ MOST_SLOTS = 8
     default="INFO",
     show_default=True,
 )
-@click.option("--queues", "-Q", metavar="Q,...", help="By default farm_tasks.")
+@click.option(
+    "--queues",
+    "-Q",
+    metavar="Q,...",
+    callback=_queue_names,
+    help="What to take: uploads, downloads, small, default (what was sent with Celery alone). By "
+    "default all of them, in turn.",
+)
 @click.option("--hostname", "-n", metavar="NAME", help="By default celery@ this machine's name.")
 @click.argument("celery_arguments", nargs=-1, metavar="[-- CELERY ARGUMENT...]")
 def worker(

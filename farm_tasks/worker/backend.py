@@ -15,11 +15,14 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from farm_tasks.cancelling import wish_to_cancel
+from farm_tasks.queues import priority_name
 from farm_tasks.states import (
+    FARM_JOB_FIELD,
     FINAL_STATES,
     INDEX_KEY,
     KEY_FIELD,
     OPEN_KEY,
+    PRIORITY_FIELD,
     PROGRESS,
     QUEUED,
     REVOKED,
@@ -85,9 +88,12 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
         meta: dict[str, Any] = super()._get_result_meta(
             result, state, traceback, request, **options
         )
-        key = getattr(request, KEY_FIELD, None)  # a header of the message
-        if key is not None:
-            meta[KEY_FIELD] = key
+        for name in (KEY_FIELD, FARM_JOB_FIELD):  # headers of the message
+            if (value := getattr(request, name, None)) is not None:
+                meta[name] = value
+        delivery = getattr(request, "delivery_info", None)
+        if delivery:
+            meta[PRIORITY_FIELD] = priority_name(delivery.get("priority"))
         if state != PROGRESS:
             meta["progress"] = getattr(request, "progress", None) or self._stored_progress(request)
         return meta

@@ -59,7 +59,7 @@ def test_it_becomes_celerys_worker_with_our_defaults(farm: dict[str, str], tmp_p
 def test_without_roots_it_starts_and_a_transfer_says_what_to_set(
     farm: dict[str, str], tmp_path: Path
 ) -> None:
-    options = ("--pool", "solo", "--hostname", "alone@here", "--queues", "farm_tasks")
+    options = ("--pool", "solo", "--hostname", "alone@here", "--queues", "downloads")
     with worker(*options, env=farm, log=tmp_path / "log"):
         one = submit.download_preview_file(str(uuid.uuid4()), str(tmp_path / "a"))
         done = run("watch", one.id, env=farm)
