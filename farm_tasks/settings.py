@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     grace_seconds: float = Field(60, ge=0, le=86400, alias="FARM_TASKS_GRACE_SECONDS")
     """How long running transfers may go on after a worker is told to end."""
 
-    heartbeat_file: Path | None = Field(None, alias="FARM_TASKS_HEARTBEAT_FILE")
+    pulse_file: Path | None = Field(None, alias="FARM_TASKS_PULSE_FILE")
     """Touched by a worker with each heartbeat that it sends, for health checks."""
 
     small_bytes: int = Field(8 * 1024**2, ge=0, alias="FARM_TASKS_SMALL_BYTES")

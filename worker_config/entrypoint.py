@@ -14,6 +14,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 _DATABASES = {"FARM_TASKS_BROKER_URL": 0, "FARM_TASKS_RESULT_BACKEND": 1}
+_LAST_SECONDS = 10
+"""What a worker needs after its grace period: to give its transfers to others, and to say so."""
+
 _TOKEN_SECONDS = 300
 """For how long a new Kitsu may take to make the bot: then the container ends, and is started again."""
 
@@ -21,6 +24,8 @@ _TOKEN_SECONDS = 300
 def main(command: list[str]) -> None:
     """Write the addresses, wait for the token, and become the command."""
     _write_addresses()
+    if stop := os.environ.get("WORKER_STOP_SECONDS"):
+        os.environ.setdefault("FARM_TASKS_GRACE_SECONDS", str(max(0, int(stop) - _LAST_SECONDS)))
     token = os.environ.get("KITSU_BOT_TOKEN_FILE")
     if token and command[:2] == ["farm-tasks", "worker"]:
         _wait_for(Path(token))

@@ -64,8 +64,6 @@ make_what_is_missing() {
 
 check() {
     docker version >/dev/null 2>&1 || fail "No Docker engine answers: is it running, and may you use it?"
-    [[ $(setting FARM_TASKS_GRACE_SECONDS) =~ ^[0-9]+$ ]] ||
-        fail "$ENV_FILE: FARM_TASKS_GRACE_SECONDS has to be whole seconds here"
     if ! has_profile kitsu && [ "$(setting KITSU_BOT_TOKEN_FILE)" = /run/kitsu/bot_token ]; then
         fail "$ENV_FILE: there is no profile kitsu. Set KITSU_HOST to the studio's Kitsu," \
             "KITSU_BOT_TOKEN_FILE=/run/secrets/kitsu_bot_token, and put the token of a bot there into" \

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from celery import Celery
 
-from farm_tasks.worker import heartbeat as _heartbeat  # noqa: F401 (connects itself as well)
 from farm_tasks.worker import logs as _logs  # noqa: F401 (connects itself to Celery's signals)
+from farm_tasks.worker import pulse as _pulse  # noqa: F401 (connects itself as well)
 from farm_tasks.worker import transport
 from farm_tasks.worker.lost_messages import LostMessages
 from farm_tasks.worker.shutdown import Shutdown
