@@ -19,7 +19,7 @@ from urllib3.fields import RequestField
 
 from farm_tasks.confinement import current, path_behind
 from farm_tasks.errors import FileChanged, FileUnreadable
-from farm_tasks.transfer.progress import ProgressCallback, announce
+from farm_tasks.transfer.progress import ProgressCallback, announce, moved
 
 PIECE_BYTES = 512 * 1024
 """Large enough for full speed; small enough that 15 s of send timeout tolerate 35 kB/s."""
@@ -165,11 +165,13 @@ class MultipartBody:
     def finish(self) -> None:
         """Report the end: to be called when the server has answered that it took the body."""
         if self._has_files and self._reported < self.total:
-            self._report(self.total)
+            self._report(self.total, is_late=True)
 
-    def _report(self, arrived: int) -> None:
+    def _report(self, arrived: int, is_late: bool = False) -> None:
+        before = max(self._reported, 0)
         self._reported = max(self._reported, arrived, 0)
         if self._progress is not None:
+            moved(self._progress, self._reported - before, is_late)
             self._progress(self._reported, self.total)
 
     def _head(self, field: RequestField) -> bytes:

@@ -112,6 +112,7 @@ class Download(requests.Response):
             # Only the network's share of the time: a slow disk is not the server's fault.
             self._waited += time.monotonic() - asked_at
             self._arrived += len(piece)
+            self._session.note_moved(len(piece))
             yield piece
             self._check_rate()
 

@@ -7,6 +7,7 @@ from celery import Celery
 from farm_tasks.worker import logs as _logs  # noqa: F401 (connects itself to Celery's signals)
 from farm_tasks.worker import pulse as _pulse  # noqa: F401 (connects itself as well)
 from farm_tasks.worker import transport
+from farm_tasks.worker.heartbeat import Heartbeat
 from farm_tasks.worker.lost_messages import LostMessages
 from farm_tasks.worker.shutdown import Shutdown
 from farm_tasks.worker.visibility import Visibility
@@ -21,3 +22,4 @@ app.loader.override_backends = {
 app.steps["worker"].add(Shutdown)
 app.steps["consumer"].add(Visibility)
 app.steps["consumer"].add(LostMessages)
+app.steps["consumer"].add(Heartbeat)

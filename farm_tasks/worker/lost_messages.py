@@ -20,6 +20,7 @@ from typing import Any
 from kombu.utils.json import loads
 
 from farm_tasks import message, queues
+from farm_tasks.counting import of_change
 from farm_tasks.errors import PermanentFailure
 from farm_tasks.settings import settings
 from farm_tasks.states import (
@@ -194,6 +195,7 @@ class _Searcher:
             stored,
             json.dumps(failed),
             settings().record_seconds,
+            of_change(failed, record.get("status")),
         )
         records.hdel(ledger_key(submission_id), "resent")
         logger.error("%s failed: %s", submission_id, reason)
