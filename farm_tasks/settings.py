@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     small_bytes: int = Field(8 * 1024**2, ge=0, alias="FARM_TASKS_SMALL_BYTES")
     """Uploads of at most so many bytes go to the queue for small files. 0: none by its size."""
 
+    flower_users_file: Path | None = Field(None, alias="FARM_TASKS_FLOWER_USERS_FILE")
+    """Who may use Flower: a line ``user:password`` for each."""
+
     kitsu_host: str | None = Field(
         None, validation_alias=AliasChoices("KITSU_HOST", "KITSU_SERVER", "kitsu_host")
     )

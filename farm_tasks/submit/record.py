@@ -25,7 +25,7 @@ from farm_tasks.states import (
 from farm_tasks.submit.connection import reaching_redis, redis_client, sender
 from farm_tasks.transfer.progress import Progress
 
-_STAGE_OF_STATE = {
+STAGE_OF_STATE = {
     QUEUED: "queued",
     STARTED: "starting",
     RETRY: "waiting to retry",
@@ -33,6 +33,7 @@ _STAGE_OF_STATE = {
     FAILURE: "failed",
     REVOKED: "cancelled",
 }
+"""What is said of a submission whose bytes do not move."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,8 +124,8 @@ def decode(submission_id: str, value: bytes | None) -> Record:
     meta: dict[str, Any] = sender().backend.decode_result(value)
     state, result = meta["status"], meta.get("result")
     progress = progress_of(meta)
-    if state in _STAGE_OF_STATE:
-        progress = dataclasses.replace(progress, stage=_STAGE_OF_STATE[state])
+    if state in STAGE_OF_STATE:
+        progress = dataclasses.replace(progress, stage=STAGE_OF_STATE[state])
     if state != PROGRESS:
         progress = dataclasses.replace(progress, rate=0.0, eta=None)
     arguments = meta.get("kwargs")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from celery import Celery
 
+import worker_config
 from farm_tasks.worker import logs as _logs  # noqa: F401 (connects itself to Celery's signals)
 from farm_tasks.worker import pulse as _pulse  # noqa: F401 (connects itself as well)
 from farm_tasks.worker import transport
@@ -11,6 +15,9 @@ from farm_tasks.worker.heartbeat import Heartbeat
 from farm_tasks.worker.lost_messages import LostMessages
 from farm_tasks.worker.shutdown import Shutdown
 from farm_tasks.worker.visibility import Visibility
+
+# A Flower that is started for this app takes our configuration, unless it is told of another.
+os.environ.setdefault("FLOWER_CONF", str(Path(worker_config.__file__).with_name("flowerconfig.py")))
 
 transport.install()
 app = Celery("farm_tasks", include=["farm_tasks.worker.tasks"])

@@ -15,8 +15,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from farm_tasks.cancelling import wish_to_cancel
-from farm_tasks.queues import priority_name
 from farm_tasks.counting import Count, of_change
+from farm_tasks.queues import priority_name
 from farm_tasks.states import (
     FARM_JOB_FIELD,
     FINAL_STATES,

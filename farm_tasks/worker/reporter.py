@@ -12,6 +12,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,9 @@ HEARTBEAT = 5.0
 PATIENCE = 1.0
 """Seconds that one write may take."""
 
+MOST_EVENTS = 2
+"""Events of one transfer that a second may see: monitors of a large farm have to keep up."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -42,7 +46,11 @@ class _Report:
     def __init__(self, task: Task, meter: Meter) -> None:
         self.task = task
         # self.request belongs to the thread of the task: taken here, used there.
-        self.request = task.request_stack.top
+        self.request = request = task.request_stack.top
+        if not hasattr(request, "began"):
+            # Of the whole attempt: a task may move its files in several transfers.
+            request.began = time.monotonic()
+            request.events = deque(maxlen=MOST_EVENTS)
         self.meter = meter
         self.due = 0.0
         self.last: Progress | None = None
@@ -159,13 +167,18 @@ class Reporter:
             report.task.request_stack.pop()
         report.last = progress
         report.last_at = now
-        self._send_event(report, progress)
+        self._send_event(report, progress, now)
 
-    def _send_event(self, report: _Report, progress: Progress) -> None:
+    def _send_event(self, report: _Report, progress: Progress, now: float) -> None:
         if not self._app.conf.worker_send_task_events or time.monotonic() < self._events_again_at:
             return
+        sent = report.request.events
+        if len(sent) == MOST_EVENTS and now - sent[0] < MOST_EVENTS * INTERVAL - 0.001:
+            return  # the last figures, right after others: the end itself is an event as well
+        sent.append(now)
         fields = progress.to_dict()
         fields.pop("updated")
+        fields["elapsed"] = round(time.monotonic() - report.request.began, 1)
         try:
             if self._dispatcher is None:
                 connection = self._app.connection_for_write(

@@ -296,9 +296,18 @@ class TransferTask(Task):  # type: ignore[misc]
 
     def _store_cancelled(self, cancelled: Cancelled) -> None:
         self.backend.mark_as_revoked(self.request.id, str(cancelled), request=self.request)
+        progress = getattr(self.request, "progress", None) or {}
+        last = {name: progress[name] for name in ("bytes_read", "total", "percent") if progress}
         # The state counts. An event that fails must not turn it into a FAILURE.
         with contextlib.suppress(Exception):
-            self.send_event("task-revoked", terminated=True, signum=None, expired=False)
+            self.send_event(
+                "task-revoked",
+                terminated=True,
+                signum=None,
+                expired=False,
+                reason=str(cancelled),
+                **last,
+            )
 
     def _count_attempt(self, outcome: str) -> None:
         """Count the end of an attempt, if it had begun."""

@@ -1,0 +1,21 @@
+"""Flower, with the progress of transfers.
+
+``worker_config/flowerconfig.py``, which Flower executes when it starts, calls :func:`install`.
+:mod:`~farm_tasks.monitor.flower.seam` is the one module that depends on Flower's internals,
+:mod:`~farm_tasks.monitor.flower.row` the one that depends on those of Celery's event state.
+"""
+
+from __future__ import annotations
+
+COLUMNS = "file,percent,state,worker,received,runtime"
+"""What the task list shows: what a farm's admin looks for. ``percent`` is the bar."""
+
+
+def install() -> None:
+    """Add what this package has to the Flower that is about to start in this process."""
+    from farm_tasks.monitor.flower import batch, seam  # noqa: PLC0415 (Flower is an extra)
+
+    seam.remember_figures()
+    seam.show_figures()
+    seam.guard()
+    seam.add_handlers(batch.handlers())

@@ -1,0 +1,129 @@
+"""What Flower remembers of one task: Celery's own fields, and how far its transfer is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import states as celery_states
+from celery.events.state import Task
+
+from farm_tasks.monitor.flower.figures import FIGURES, NUMBERS, file_in, number, words
+from farm_tasks.states import FAILURE, FINAL_STATES, PROGRESS, RETRY, REVOKED, SUCCESS
+from farm_tasks.submit.record import STAGE_OF_STATE, Record
+from farm_tasks.transfer.progress import Progress
+
+_QUEUED = {celery_states.PENDING, celery_states.RECEIVED}
+
+
+def rank_progress() -> None:
+    """Tell Celery's event state where PROGRESS stands: after STARTED, and before any end."""
+    ranks = celery_states.PRECEDENCE_LOOKUP
+    ranks[PROGRESS] = (ranks[celery_states.REVOKED] + ranks[celery_states.STARTED]) / 2
+
+
+class Row(Task):  # type: ignore[misc]
+    """Celery's, which a late event never turns back.
+
+    Attributes:
+        first_seen: When the first event came, in seconds since the epoch. Those of one that began
+            before Flower did have no ``received``.
+    """
+
+    file = stage = reason = None
+    percent = bytes_read = total = rate = seconds_left = elapsed = attempt = None
+    first_seen: float | None = None
+
+    _fields = (*Task._fields, *FIGURES)  # noqa: SLF001 (what its pages and its API show)
+
+    def event(
+        self,
+        type_: str,
+        timestamp: float | None = None,
+        local_received: float | None = None,
+        fields: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        """Take note of an event."""
+        fields = dict(fields or {})
+        if self.first_seen is None:
+            self.first_seen = timestamp
+        figures = {name: fields.pop(name) for name in FIGURES if name in fields}
+        if type_ == PROGRESS.lower():
+            # Celery's own eta is the time before which a task must not start.
+            figures["seconds_left"] = fields.pop("eta", None)
+            if self._is_late(figures, timestamp):
+                return
+            if self.state in FINAL_STATES:
+                self.state = celery_states.PENDING  # it runs again
+        elif type_ in {"retried", "revoked"} and self.state in FINAL_STATES - {REVOKED}:
+            return
+        elif type_ == "received" and self.state == RETRY:
+            # The next try's message, with a worker that keeps it until it is due.
+            kept = self.merge_rules[celery_states.RECEIVED]
+            self.__dict__.update({name: fields[name] for name in kept if name in fields})
+            return
+        super().event(type_, timestamp, local_received, fields, **options)
+        if type_ in {PROGRESS.lower(), "revoked"}:
+            self._note(figures)
+        if self.file is None and fields.get("kwargs"):
+            self.file = file_in(fields["kwargs"])
+        self._settle(type_, fields)
+
+    def fill(self, record: Record) -> None:
+        """Complete what no event has told from a record in Redis."""
+        self.name = self.name or f"farm_tasks.{record.function}"
+        if self.bytes_read is None:
+            self._note(_figures_of(record.progress))
+            self.state = celery_states.PENDING if record.state == "QUEUED" else record.state
+            self.stage = record.progress.stage
+        if record.error is not None and not self.reason:
+            self.reason = words(repr(record.error))
+        if record.ended is not None and self.timestamp is None:
+            self.timestamp = record.ended
+        if not self.kwargs:
+            self.kwargs = repr(record.arguments)
+        self.file = self.file or file_in(self.kwargs)
+        if record.state == SUCCESS and self.result is None:
+            self.result = repr(record.result)
+
+    def _is_late(self, figures: dict[str, Any], timestamp: float | None) -> bool:
+        """Whether progress is that of a run that has ended; it may run again under its id."""
+        if self.state == SUCCESS:
+            return True
+        if self.state not in {FAILURE, REVOKED, RETRY}:
+            return False
+        if self.state == RETRY and (number(figures.get("attempt")) or 0) > (self.attempt or 0):
+            return False
+        elapsed = number(figures.get("elapsed"))
+        if elapsed is None or timestamp is None or self.timestamp is None:
+            return True
+        return bool(timestamp - elapsed <= self.timestamp)
+
+    def _note(self, figures: dict[str, Any]) -> None:
+        for name, value in figures.items():
+            if name in NUMBERS:
+                setattr(self, name, number(value))
+            elif value is not None:
+                setattr(self, name, str(value))
+
+    def _settle(self, type_: str, fields: dict[str, Any]) -> None:
+        """Have the figures say what the state does, as a record in Redis does."""
+        if self.state == PROGRESS:
+            return
+        self.stage = "queued" if self.state in _QUEUED else STAGE_OF_STATE.get(self.state)
+        self.rate, self.seconds_left = 0.0, None
+        if type_ in {"failed", "retried"}:
+            self.reason = words(fields.get("exception"))
+        elif self.state == REVOKED:
+            self.reason = self.reason or "It was cancelled."
+        elif self.state == SUCCESS:
+            self.reason = None
+            if self.total:
+                # The last event may be half a second older than the last byte.
+                self.bytes_read, self.percent = self.total, 100.0
+
+
+def _figures_of(progress: Progress) -> dict[str, Any]:
+    figures = progress.to_dict()
+    figures["seconds_left"] = figures.pop("eta")
+    return {name: figures[name] for name in FIGURES if name in figures}
