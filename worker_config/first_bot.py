@@ -20,7 +20,7 @@ def main() -> None:
     token_file = Path(os.environ["KITSU_BOT_TOKEN_FILE"])
     if token_file.exists():
         return
-    host = os.environ["KITSU_HOST"].rstrip("/") + "/api"
+    host = os.environ["KITSU_HOST"]
     password = Path(os.environ["KITSU_ADMIN_PASSWORD_FILE"]).read_text(encoding="utf-8").strip()
     try:
         sown = seed.sow(host, os.environ["KITSU_ADMIN"], password)

@@ -9,5 +9,6 @@ _wanted = [
     *_tables["build-system"]["requires"],
     *_tables["project"]["dependencies"],
     *_tables["project"]["optional-dependencies"]["flower"],
+    *_tables["project"]["optional-dependencies"]["metrics"],
 ]
 sys.stdout.write(" ".join(_wanted) + "\n")
