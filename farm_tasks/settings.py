@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     grace_seconds: float = Field(60, ge=0, le=86400, alias="FARM_TASKS_GRACE_SECONDS")
     """How long running transfers may go on after a worker is told to end."""
 
+    pulse_file: Path | None = Field(None, alias="FARM_TASKS_PULSE_FILE")
+    """Touched by a worker with each heartbeat that it sends, for health checks."""
+
     flower_users_file: Path | None = Field(None, alias="FARM_TASKS_FLOWER_USERS_FILE")
     """Who may use Flower: a line ``user:password`` for each."""
 
