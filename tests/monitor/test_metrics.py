@@ -30,6 +30,7 @@ from farm_tasks.monitor.metrics import connection, families
 from farm_tasks.monitor.metrics.families import Family
 from farm_tasks.monitor.metrics.server import serving
 from farm_tasks.monitor.metrics.waiting import Broker
+from farm_tasks.queues import SMALL
 from farm_tasks.states import (
     FAILURE,
     INDEX_KEY,
@@ -289,11 +290,11 @@ def test_no_name_of_a_task_or_an_error_makes_a_new_label(
 def test_the_queue_is_counted_over_all_priorities_and_its_first_message_has_an_age(
     server: RedisServer, exporter: Exporter, tmp_path: Path
 ) -> None:
-    path, queue = new_file(tmp_path), {"queue": "farm_tasks"}
+    path, queue = new_file(tmp_path), {"queue": SMALL}
     assert exporter.value("farm_tasks_queue_oldest_seconds", **queue) == 0
     first, *_ = [submit.upload_working_file(SOME_ID, path) for _ in range(3)]
     with server.client(0) as broker:
-        broker.lpush("farm_tasks\x06\x167", broker.lindex("farm_tasks", 0))
+        broker.lpush(f"{SMALL}\x06\x167", broker.lindex(SMALL, 0))
     results = redis_client()
     age = lambda: exporter.value("farm_tasks_queue_oldest_seconds", **queue)  # noqa: E731
     assert exporter.value("farm_tasks_queue_messages", **queue) == 4
@@ -375,9 +376,9 @@ def test_ten_thousand_waiting_messages_cost_a_scrape_no_more_than_one(
     exporter.families()
     few = commands()
     with server.client(0) as client:
-        client.lpush("farm_tasks", *[client.lindex("farm_tasks", 0)] * 9_999)
+        client.lpush(SMALL, *[client.lindex(SMALL, 0)] * 9_999)
     assert commands() == few
-    assert exporter.value("farm_tasks_queue_messages", queue="farm_tasks") == 10_000
+    assert exporter.value("farm_tasks_queue_messages", queue=SMALL) == 10_000
     times = []
     for _ in range(10):
         began = time.perf_counter()

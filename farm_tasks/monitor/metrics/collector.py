@@ -16,8 +16,8 @@ from farm_tasks.monitor.metrics.age import Ages
 from farm_tasks.monitor.metrics.counted import counter, histogram
 from farm_tasks.monitor.metrics.crew import crew
 from farm_tasks.monitor.metrics.families import Family
-from farm_tasks.monitor.metrics.known_queues import QUEUES
 from farm_tasks.monitor.metrics.waiting import Broker, Waiting
+from farm_tasks.queues import ALL as QUEUES
 
 _HASHES = (
     counting.BYTES, counting.ENDED, counting.FAILURES, counting.RETRIES, counting.DEDUPE,

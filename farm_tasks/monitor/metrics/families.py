@@ -17,7 +17,7 @@ from farm_tasks.counting import (
     SPARED,
     TEMPORARY_ERRORS,
 )
-from farm_tasks.monitor.metrics.known_queues import QUEUES
+from farm_tasks.queues import ALL as QUEUES
 
 PREFIX = "farm_tasks_"
 
