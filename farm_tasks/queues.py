@@ -157,8 +157,8 @@ def priority_number(priority: str) -> int:
 
 
 def priority_name(number: int | None) -> Priority:
-    """The priority that a message's number stands for, with the broker in use."""
-    if number is None:
+    """The priority that a message's number stands for, with the broker in use; 0 says nothing."""
+    if not number:
         return NORMAL
     if settings().broker_is_rabbitmq:
         behind = _RABBITMQ[NORMAL] - number

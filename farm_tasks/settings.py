@@ -6,7 +6,7 @@ import functools
 import os
 import ssl
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from farm_tasks import redis_tls
+from farm_tasks import redis_tls, schedule
 from farm_tasks.errors import NotConfigured
 
 _Roots = Annotated[tuple[Path, ...], NoDecode]
@@ -46,12 +46,8 @@ class Settings(BaseSettings):
     """Files that hold the addresses, for they may hold passwords. The variables win over them."""
 
     # After the files, which have to be known by then.
-    broker_url: SecretStr = Field(
-        SecretStr(""), alias="FARM_TASKS_BROKER_URL", validate_default=True
-    )
-    result_backend: SecretStr = Field(
-        SecretStr(""), alias="FARM_TASKS_RESULT_BACKEND", validate_default=True
-    )
+    broker_url: SecretStr = Field(SecretStr(""), alias="FARM_TASKS_BROKER_URL")
+    result_backend: SecretStr = Field(SecretStr(""), alias="FARM_TASKS_RESULT_BACKEND")
     redis_ca_file: Path | None = Field(None, alias="FARM_TASKS_REDIS_CA_FILE")
     """The CA that the certificate of Redis, or of RabbitMQ, is checked with, for rediss:// and
     amqps://. The system's if none."""
@@ -79,11 +75,20 @@ class Settings(BaseSettings):
     pulse_file: Path | None = Field(None, alias="FARM_TASKS_PULSE_FILE")
     """Touched by a worker with each heartbeat that it sends, for health checks."""
 
+    flower_users_file: Path | None = Field(None, alias="FARM_TASKS_FLOWER_USERS_FILE")
+    """Who may use Flower: a line ``user:password`` for each."""
+
     small_bytes: int = Field(8 * 1024**2, ge=0, alias="FARM_TASKS_SMALL_BYTES")
     """Uploads of at most so many bytes go to the queue for small files. 0: none by its size."""
 
-    flower_users_file: Path | None = Field(None, alias="FARM_TASKS_FLOWER_USERS_FILE")
-    """Who may use Flower: a line ``user:password`` for each."""
+    bandwidth: str | None = Field(None, alias="FARM_TASKS_BANDWIDTH")
+    """How fast all transfers of a worker together may go: :func:`farm_tasks.schedule.bandwidth`."""
+
+    rate: str | None = Field(None, alias="FARM_TASKS_RATE")
+    """How many transfers a worker may begin: :func:`farm_tasks.schedule.rate`."""
+
+    log_format: Literal["text", "json"] = Field("text", alias="FARM_TASKS_LOG_FORMAT")
+    """What a worker's log is written as."""
 
     kitsu_host: str | None = Field(
         None, validation_alias=AliasChoices("KITSU_HOST", "KITSU_SERVER", "kitsu_host")
@@ -139,6 +144,20 @@ class Settings(BaseSettings):
         redis_tls.check_address(value.get_secret_value())
         return value
 
+    @field_validator("bandwidth")
+    @classmethod
+    def _is_bandwidth(cls, value: str | None) -> str | None:
+        if value is not None:
+            schedule.bandwidth(value)
+        return value
+
+    @field_validator("rate")
+    @classmethod
+    def _is_rate(cls, value: str | None) -> str | None:
+        if value is not None:
+            schedule.rate(value)
+        return value
+
     @field_validator("kitsu_host")
     @classmethod
     def _holds_no_password(cls, value: str | None) -> str | None:
@@ -172,10 +191,10 @@ class Settings(BaseSettings):
                 )
         if self.redis_ca_file or self.redis_cert_file:
             for address in (self.broker_url, self.result_backend):
-                if address.get_secret_value().startswith(("redis:", "sentinel:")):
+                if address.get_secret_value().startswith(("redis:", "sentinel:", "amqp:")):
                     raise ValueError(
                         "FARM_TASKS_REDIS_CA_FILE and FARM_TASKS_REDIS_CERT_FILE are for rediss:// "
-                        "addresses, and one is another: it would go without TLS"
+                        "and amqps:// addresses, and one is another: it would go without TLS"
                     )
         return self
 

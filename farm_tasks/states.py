@@ -30,6 +30,8 @@ PRIORITY_FIELD = "priority"
 INDEX_KEY = "farm-tasks:submissions"
 """Sorted set of submission ids by the time they were submitted (seconds since the epoch)."""
 
+GROUPS_KEY = "farm-tasks:groups"
+"""Sorted set of group ids by the time they were made (seconds since the epoch)."""
 
 OPEN_KEY = "farm-tasks:open"
 """Sorted set of the ids of submissions that may not have ended, by when to look after them (seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -112,5 +113,12 @@ def default_concurrency() -> int:
 
 
 def _warn(message: str) -> None:
+    from farm_tasks.settings import settings  # noqa: PLC0415 (pydantic is not for --help)
+
+    if settings().log_format == "json":
+        from farm_tasks.worker.logs import as_json  # noqa: PLC0415 (brings Celery)
+
+        click.echo(as_json(logging.WARNING, __name__, message), err=True)
+        return
     label = click.style("WARNING:", fg="yellow", bold=True)
     click.echo(f"{label} {message}", err=True, color=False if "NO_COLOR" in os.environ else None)

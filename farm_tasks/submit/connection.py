@@ -1,4 +1,4 @@
-"""The submitter's way to the broker and to Redis: a Celery app that only sends, and a client that gives up early."""
+"""The submitter's way to the broker and to Redis: an app that sends, and an impatient client."""
 
 from __future__ import annotations
 

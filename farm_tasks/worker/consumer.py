@@ -18,7 +18,9 @@ from celery.worker.consumer import Consumer
 from kombu.transport import virtual
 
 from farm_tasks.plain_text import plain
+from farm_tasks.worker import limits
 from farm_tasks.worker.envelope import Unacceptable, check_delivered
+from farm_tasks.worker.logs import of_task
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +29,19 @@ class TransferConsumer(Consumer):  # type: ignore[misc]
     """See the module."""
 
     def apply_eta_task(self, task: Any) -> None:
-        """Run a message whose time has come; or, if no slot is free, give it to any worker.
+        """Run a message whose time has come; or, if it cannot begin here, give it to any worker.
 
         It goes to the head of its queue: it has waited long enough.
         """
-        if len(state.reserved_requests) < self.pool.num_processes:
+        has_slot = len(state.reserved_requests) < self.pool.num_processes
+        if has_slot and not (self._is_redis and limits.starts.wait()):
+            limits.begin(self)
             super().apply_eta_task(task)
             return
-        logger.info("%s is due, and no slot is free here: for any worker.", task.id)
+        reason = "this worker begins no more now" if has_slot else "no slot is free here"
+        logger.info(
+            "%s is due, and %s: for any worker.", task.id, reason, extra=of_task(task.id, task.name)
+        )
         if self._is_redis:
             qos = task.message.channel.qos
             qos.restore_by_tag(task.message.delivery_tag)

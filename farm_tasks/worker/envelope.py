@@ -249,9 +249,8 @@ def _clean(read: Callable[[], Any], size: int, queue: str) -> dict[str, Any]:
     properties = envelope.properties.model_dump()
     # Where it goes back to is not the sender's to say.
     properties["delivery_info"] |= {"exchange": "", "routing_key": queue}
-    priority = properties["priority"]
-    if priority is None:
-        priority = priority_number(NORMAL)
+    # kombu writes 0 where nothing was said.
+    priority = properties["priority"] or priority_number(NORMAL)
     properties["priority"] = min(max(priority, 0), MOST_PRIORITY)
     properties["reply_to"] = properties["reply_to"] or ""
     return {

@@ -9,6 +9,7 @@ thread waits; the bytes go on.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import logging
 import threading
 import time
@@ -52,6 +53,7 @@ class _Report:
             request.began = time.monotonic()
             request.events = deque(maxlen=MOST_EVENTS)
         self.meter = meter
+        self.context = contextvars.copy_context()  # for which task the log speaks
         self.due = 0.0
         self.last: Progress | None = None
         self.last_at = 0.0
@@ -133,9 +135,9 @@ class Reporter:
             self._count(report)
             closing = report.closing
             try:
-                self._write_one(report, now)
+                report.context.run(self._write_one, report, now)
             except Exception as error:
-                self._complain("progress not written", error)
+                report.context.run(self._complain, "progress not written", error)
             else:
                 self._complained.discard("progress not written")
             if closing:

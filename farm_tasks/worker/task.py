@@ -33,7 +33,7 @@ from farm_tasks.settings import settings
 from farm_tasks.states import FINAL_STATES, REVOKED, lease_key, result_key
 from farm_tasks.stored_state import is_of_another_run
 from farm_tasks.transfer.partial_file import tag_of
-from farm_tasks.transfer.progress import Meter
+from farm_tasks.transfer.progress import Meter, Progress
 from farm_tasks.worker.app import app
 from farm_tasks.worker.counts import Counts
 from farm_tasks.worker.lease import Keeper, Lease, LostOwnership
@@ -173,8 +173,11 @@ class TransferTask(Task):  # type: ignore[misc]
         meter.file = files[-1] if files else ""
         meter.stage = "starting"
         meter(0, sum(map(self.request.confinement.size, self.request.sources)))
+        began = time.monotonic()
         with _reporter.get().reporting(self, meter), listening(meter):
-            return operation(*arguments, progress_callback=meter, **options)
+            result = operation(*arguments, progress_callback=meter, **options)
+        _log_end(meter.read(), time.monotonic() - began)
+        return result
 
     def _confinement(self) -> Confinement:
         """The roots of this run. Whoever has the lease may remove what dead owners have left."""
@@ -327,6 +330,16 @@ class TransferTask(Task):  # type: ignore[misc]
         else:
             for preview in removed:
                 logger.info("Preview %s, which never got its content, was removed.", preview)
+
+
+def _log_end(progress: Progress, seconds: float) -> None:
+    """Say what was moved. The time is that of all of it, the wait for Kitsu's answer included."""
+    moved, rate = progress.bytes_read, progress.bytes_read / max(seconds, 1e-6)
+    logger.info(
+        "Moved %d bytes in %.2f s (%.1f MB/s).",
+        *(moved, seconds, rate / 1e6),
+        extra={"fields": {"bytes": moved, "seconds": round(seconds, 3), "rate": round(rate, 1)}},
+    )
 
 
 def _check_stopping() -> None:

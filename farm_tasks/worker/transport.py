@@ -20,8 +20,7 @@ from queue import Empty
 from typing import Any
 
 import redis
-from kombu.transport import TRANSPORT_ALIASES
-from kombu.transport import pyamqp
+from kombu.transport import TRANSPORT_ALIASES, pyamqp
 from kombu.transport import redis as kombu_redis
 
 from farm_tasks import queues

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import math
-import re
 from typing import Any
 
 from farm_tasks import errors
@@ -35,20 +34,28 @@ def words(exception: object) -> str:
     returned as it came.
     """
     text = str(exception or "")
-    match = re.fullmatch(r"(\w+)(\(.*\))", text, re.DOTALL)
-    if match is None:
-        return text
-    name, arguments = match.groups()
     try:
-        values = ast.literal_eval(arguments)
+        call = ast.parse(text, mode="eval").body
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return text
-    message = values[0] if isinstance(values, tuple) and values else values
-    if not isinstance(message, str) or not message:
-        return text
+    return _message(call) or text
+
+
+def _message(call: ast.expr) -> str | None:
+    """What ``Name("message", ...)`` says."""
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+        return None
+    name = call.func.id
+    if name == "Retry":
+        # From a pool of threads Celery sends its own Retry, with what was raised within.
+        return next(filter(None, map(_message, call.args)), None)
+    first = call.args[0] if call.args else None
+    if not isinstance(first, ast.Constant) or not isinstance(first.value, str) or not first.value:
+        return None
     ours = getattr(errors, name, None)
     is_ours = isinstance(ours, type) and issubclass(ours, errors.FarmTasksError)
-    return message if is_ours else f"{name}: {message}"
+    # TaskRevokedError is Celery's, with a message of ours.
+    return first.value if is_ours or name == "TaskRevokedError" else f"{name}: {first.value}"
 
 
 def file_in(arguments: object) -> str | None:

@@ -8,11 +8,11 @@ from celery import states as celery_states
 from celery.events.state import Task
 
 from farm_tasks.monitor.flower.figures import FIGURES, NUMBERS, file_in, number, words
-from farm_tasks.states import FAILURE, FINAL_STATES, PROGRESS, RETRY, REVOKED, SUCCESS
+from farm_tasks.states import FAILURE, FINAL_STATES, PROGRESS, QUEUED, RETRY, REVOKED, SUCCESS
 from farm_tasks.submit.record import STAGE_OF_STATE, Record
 from farm_tasks.transfer.progress import Progress
 
-_QUEUED = {celery_states.PENDING, celery_states.RECEIVED}
+_WAITING = {celery_states.PENDING, celery_states.RECEIVED}
 
 
 def rank_progress() -> None:
@@ -29,11 +29,25 @@ class Row(Task):  # type: ignore[misc]
             before Flower did have no ``received``.
     """
 
-    file = stage = reason = None
-    percent = bytes_read = total = rate = seconds_left = elapsed = attempt = None
+    state: str
+    name: str | None
+    kwargs: str | None
+    result: str | None
+    timestamp: float | None
+
+    file: str | None = None
+    stage: str | None = None
+    reason: str | None = None
+    percent: float | None = None
+    bytes_read: int | None = None
+    total: int | None = None
+    rate: float | None = None
+    seconds_left: float | None = None
+    elapsed: float | None = None
+    attempt: int | None = None
     first_seen: float | None = None
 
-    _fields = (*Task._fields, *FIGURES)  # noqa: SLF001 (what its pages and its API show)
+    _fields = (*Task._fields, *FIGURES)
 
     def event(
         self,
@@ -54,7 +68,7 @@ class Row(Task):  # type: ignore[misc]
             if self._is_late(figures, timestamp):
                 return
             if self.state in FINAL_STATES:
-                self.state = celery_states.PENDING  # it runs again
+                self.state, self.reason = celery_states.PENDING, None  # it runs again
         elif type_ in {"retried", "revoked"} and self.state in FINAL_STATES - {REVOKED}:
             return
         elif type_ == "received" and self.state == RETRY:
@@ -62,6 +76,8 @@ class Row(Task):  # type: ignore[misc]
             kept = self.merge_rules[celery_states.RECEIVED]
             self.__dict__.update({name: fields[name] for name in kept if name in fields})
             return
+        elif type_ == "revoked":
+            figures.setdefault("reason", "It was cancelled.")
         super().event(type_, timestamp, local_received, fields, **options)
         if type_ in {PROGRESS.lower(), "revoked"}:
             self._note(figures)
@@ -74,8 +90,8 @@ class Row(Task):  # type: ignore[misc]
         self.name = self.name or f"farm_tasks.{record.function}"
         if self.bytes_read is None:
             self._note(_figures_of(record.progress))
-            self.state = celery_states.PENDING if record.state == "QUEUED" else record.state
-            self.stage = record.progress.stage
+        if self.state == celery_states.PENDING and record.state != QUEUED:
+            self.state = record.state
         if record.error is not None and not self.reason:
             self.reason = words(repr(record.error))
         if record.ended is not None and self.timestamp is None:
@@ -110,12 +126,10 @@ class Row(Task):  # type: ignore[misc]
         """Have the figures say what the state does, as a record in Redis does."""
         if self.state == PROGRESS:
             return
-        self.stage = "queued" if self.state in _QUEUED else STAGE_OF_STATE.get(self.state)
+        self.stage = "queued" if self.state in _WAITING else STAGE_OF_STATE.get(self.state)
         self.rate, self.seconds_left = 0.0, None
         if type_ in {"failed", "retried"}:
             self.reason = words(fields.get("exception"))
-        elif self.state == REVOKED:
-            self.reason = self.reason or "It was cancelled."
         elif self.state == SUCCESS:
             self.reason = None
             if self.total:

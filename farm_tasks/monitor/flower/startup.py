@@ -11,7 +11,7 @@ from farm_tasks.errors import NotConfigured
 
 
 def is_chosen(option: str) -> bool:
-    """Whether the environment sets an option of Flower's. (The command line wins by itself.)"""
+    """Whether the environment sets an option of Flower's; the command line wins by itself."""
     return f"FLOWER_{option.upper()}" in os.environ
 
 

@@ -92,7 +92,9 @@ class Flower:
         if self.process.poll() is not None:
             raise AssertionError(f"Flower ended at once:\n{self.log.read_text()}")
         with contextlib.suppress(OSError):
-            return "Connected to redis" in self.log.read_text() and self.ask("/healthcheck")[0] == 200
+            return (
+                "Connected to redis" in self.log.read_text() and self.ask("/healthcheck")[0] == 200
+            )
         return False
 
 

@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from celery.exceptions import Retry
 from celery.utils.saferepr import saferepr
 
 from farm_tasks.errors import ExtensionRefused, TooManyRequests
@@ -15,7 +16,8 @@ from farm_tasks.monitor.flower.figures import as_json, file_in, number, words
     [
         (ExtensionRefused("Kitsu takes no .ma as a preview."), "Kitsu takes no .ma as a preview."),
         (TooManyRequests("Kitsu answered 429.", 3.0), "Kitsu answered 429."),
-        (ExtensionRefused("It's \"quoted\"\nhere"), "It's \"quoted\"\nhere"),
+        (ExtensionRefused('It\'s "quoted"\nhere'), 'It\'s "quoted"\nhere'),
+        (Retry("later", TooManyRequests("Kitsu answered 429.", 3.0)), "Kitsu answered 429."),
         (KeyError("id"), "KeyError: id"),
         (ValueError(), "ValueError()"),
         (ValueError(1), "ValueError(1)"),
@@ -28,6 +30,7 @@ def test_an_error_in_an_event_reads_in_words(error: Exception, said: str) -> Non
 def test_what_is_no_error_is_told_as_it_came() -> None:
     assert words(None) == ""
     assert words("cut off('...") == "cut off('..."
+    assert words("1 + 1") == "1 + 1"
 
 
 def test_numbers_are_numbers() -> None:

@@ -34,24 +34,32 @@ class _Monitor:
         now = self.began + after
         self.state.event(
             {
-                **{"type": type_, "uuid": uuid, "hostname": "w@host", "clock": self.clock},
-                **{"timestamp": now, "local_received": now, **fields},
+                "type": type_,
+                "uuid": uuid,
+                "hostname": "w@host",
+                "clock": self.clock,
+                "timestamp": now,
+                "local_received": now,
+                **fields,
             }
         )
         row: Row = self.state.tasks[uuid]
         return row
 
     def progress(self, after: float, bytes_read: int, elapsed: float, **fields: Any) -> Row:
-        return self.hear(
-            "task-progress",
-            after,
-            **{
-                **{"name": "farm_tasks.upload_preview_file", "file": "/projects/a.mov"},
-                **{"bytes_read": bytes_read, "total": 100, "percent": float(bytes_read)},
-                **{"stage": "uploading", "rate": 10.0, "eta": 9.0, "attempt": 1},
-                **{"elapsed": elapsed, **fields},
-            },
-        )
+        figures = {
+            "name": "farm_tasks.upload_preview_file",
+            "file": "/projects/a.mov",
+            "bytes_read": bytes_read,
+            "total": 100,
+            "percent": float(bytes_read),
+            "stage": "uploading",
+            "rate": 10.0,
+            "eta": 9.0,
+            "attempt": 1,
+            "elapsed": elapsed,
+        }
+        return self.hear("task-progress", after, **{**figures, **fields})
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@
         bar = ft.make("div"),
         rows = ft.make("dl", "ft-figures"),
         task,
+        looks = 0,
         told = null;
 
     function withBytes(value) {
@@ -46,6 +47,12 @@
                 row.dataset.figure = name;
                 row.append(ft.make("dt", "", one[1]), ft.make("dd"));
                 rows.appendChild(row);
+            }
+            if (name === "reason" && ft.isMoving(task)) {
+                // Of the try before this one.
+                row.firstChild.textContent = "Last failure";
+            } else if (name === "reason") {
+                row.firstChild.textContent = "Reason";
             }
             if ((name === "rate" || name === "seconds_left") && !ft.isMoving(task)) {
                 shown = false;
@@ -131,6 +138,11 @@
     }
 
     function look(done) {
+        looks += 1;
+        if (ENDS.includes(task.state) && looks % 5) {
+            done();  // it may be run again, but that need not show at once
+            return;
+        }
         fetch(window.location.href, {credentials: "same-origin", cache: "no-store"}).then(function (response) {
             if (!response.ok || response.redirected) {
                 throw new Error(response.statusText);

@@ -50,7 +50,7 @@ window.FarmTasks = (function () {
     }
 
     function fileName(path) {
-        return plain(path).replace(/[\/\\]+$/, "").split(/[\/\\]/).pop();
+        return plain(String(path || "").replace(/[\/\\]+$/, "").split(/[\/\\]/).pop());
     }
 
     function functionName(name) {
@@ -97,7 +97,8 @@ window.FarmTasks = (function () {
         if (task.bytes_read || task.total) {
             parts.push(sizes(task.bytes_read || 0, task.state === "SUCCESS" ? 0 : task.total));
         }
-        if (isMoving(task) && task.rate > 0) {
+        // All has left: the rate is that of a moment ago.
+        if (isMoving(task) && task.rate > 0 && !(task.percent >= 100)) {
             parts.push(size(task.rate) + "/s");
         }
         if (isMoving(task) && task.seconds_left > 0) {

@@ -1,0 +1,272 @@
+"""Flower as a person sees it, in a real browser, while a real worker moves real bytes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import playwright.sync_api as playwright
+import pytest
+from celery import Celery
+
+from farm_tasks import submit
+from farm_tasks.submit import Submission
+from tests.monitor.flower.farm import Farm
+from tests.monitor.flower.running import running_flower
+from tests.support.discarding_kitsu import WORKING_FILE
+from tests.support.waiting import wait_until
+from tests.worker.crew import MB
+
+pytestmark = pytest.mark.operations
+
+PERCENT = "Number(document.querySelector({selector!r})?.getAttribute('aria-valuenow'))"
+
+
+def percent_of(submission: Submission) -> float:
+    """As it is in Redis."""
+    return float(submission.progress().to_dict()["percent"] or 0.0)
+
+
+class History:
+    """What Redis said of a submission, and when."""
+
+    def __init__(self, submission: Submission) -> None:
+        self._submission = submission
+        self._readings: list[tuple[float, float]] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> History:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _read(self) -> None:
+        while not self._ended.wait(0.02):
+            percent = percent_of(self._submission)
+            self._readings.append((time.monotonic(), percent))
+
+    def at(self, moment: float) -> float:
+        """The percentage at a moment."""
+        return max((percent for when, percent in self._readings if when <= moment), default=0.0)
+
+
+def slow_upload(farm: Farm, size: int = 60 * MB) -> Submission:
+    """One that takes a minute."""
+    farm.crew.kitsu.serve(0, rate=1 * MB)
+    submission = farm.crew.upload(size)
+    wait_until(lambda: farm.flower.task(submission.id).get("state") == "PROGRESS", 20)
+    return submission
+
+
+@pytest.fixture
+def moving(farm: Farm) -> Iterator[Submission]:
+    submission = slow_upload(farm)
+    yield submission
+    submission.cancel()
+    wait_until(lambda: submission.record().is_final, 15)
+
+
+def see_it_rise(page: playwright.Page, selector: str, submission: Submission) -> list[float]:
+    """Read the bar five times; each reading is higher than the last, and no older than a second."""
+    page.evaluate("window.sameDocument = true")
+    expression = PERCENT.format(selector=selector)
+    readings: list[float] = [0.0]
+    with History(submission) as history:
+        wait_until(lambda: history.at(time.monotonic()) > 0, 5)
+        began = time.monotonic()  # a second of Redis's figures, to compare with
+        wait_until(lambda: time.monotonic() - began > 1.0, 2)
+        while len(readings) < 6:
+            page.wait_for_function(f"{expression} > {readings[-1]}", polling=20)
+            shown = page.evaluate(expression)
+            now = time.monotonic()
+            assert history.at(now - 1.0) <= shown <= percent_of(submission)
+            readings.append(shown)
+    assert page.evaluate("window.sameDocument") is True
+    return readings[1:]
+
+
+def test_the_list_shows_a_bar_that_moves(
+    farm: Farm, page: playwright.Page, moving: Submission
+) -> None:
+    page.goto(f"{farm.flower.url}/tasks")
+    readings = see_it_rise(page, f"tr[id='{moving.id}'] .ft-bar", moving)
+    assert readings == sorted(set(readings))
+    row = page.locator(f"tr[id='{moving.id}']")
+    assert row.locator(".ft-file").inner_text() == "60000000.ma"
+    assert row.locator(".ft-file").get_attribute("title") == str(farm.crew.folder / "60000000.ma")
+    assert row.locator(".ft-uuid").get_attribute("href") == f"/task/{moving.id}"
+    text = row.locator(".ft-text").inner_text()
+    assert text.startswith("uploading")
+    assert "/60.0 MB" in text
+    assert "B/s" in text
+    assert text.endswith("left")
+
+
+def test_the_page_of_a_task_shows_it_and_its_button_stops_it(
+    farm: Farm, page: playwright.Page
+) -> None:
+    submission = slow_upload(farm)
+    page.goto(f"{farm.flower.url}/task/{submission.id}")
+    see_it_rise(page, ".ft-card .ft-bar", submission)
+    figures = page.locator(".ft-figures")
+    assert "(60,000,000 bytes)" in figures.locator("[data-figure=total]").inner_text()
+
+    page.get_by_role("button", name="Terminate").click()
+
+    page.locator(".ft-card .ft-progress[data-state=REVOKED]").wait_for()
+    assert submission.state == "REVOKED"
+    assert "cancelled" in page.locator(".ft-card .ft-reason").inner_text().lower()
+    assert page.get_by_role("button", name="Terminate").is_hidden()
+    # The bar stays where it was.
+    record = submission.record()
+    task = farm.flower.task(submission.id)
+    assert (task["bytes_read"], task["total"]) == (record.progress.bytes_read, 60 * MB)
+    assert 0 < task["percent"] < 100
+
+
+def test_the_api_has_the_numbers_of_redis(farm: Farm) -> None:
+    farm.crew.kitsu.serve(0)
+    submission = farm.crew.upload(3 * MB)
+    submission.wait(timeout=20)
+    wait_until(lambda: farm.flower.task(submission.id).get("state") == "SUCCESS", 5)
+    task, progress = farm.flower.task(submission.id), submission.progress()
+    for name in ("bytes_read", "total", "percent", "file", "stage", "attempt"):
+        assert task[name] == getattr(progress, name), name
+    assert submission.id in farm.flower.ask("/api/tasks?limit=100")[1]
+
+
+def test_names_and_reasons_are_text(farm: Farm, page: playwright.Page) -> None:
+    farm.crew.kitsu.serve(0)
+    name = "<img src=x onerror=hacked()>\u202e.ma"
+    path = farm.crew.folder / name
+    path.write_bytes(b"scene")
+    done = submit.upload_working_file(WORKING_FILE, str(path))
+    failed = submit.upload_working_file(WORKING_FILE, "/nowhere/<script>hacked()</script>.ma")
+    wait_until(lambda: farm.flower.task(done.id).get("state") == "SUCCESS", 20)
+    wait_until(lambda: farm.flower.task(failed.id).get("state") == "FAILURE", 20)
+
+    page.goto(f"{farm.flower.url}/tasks")
+    file = page.locator(f"tr[id='{done.id}'] .ft-file")
+    # What would turn the name's letters around is shown as what it is.
+    assert file.inner_text() == name.replace("\u202e", "\\u202e")
+    reason = page.locator(f"tr[id='{failed.id}'] .ft-reason").inner_text()
+    assert "<script>hacked()</script>.ma is not under" in reason
+    assert page.locator("#tasks-table img, #tasks-table script").count() == 0
+    for submission, shown in ((done, "<img src=x"), (failed, "<script>hacked()")):
+        page.goto(f"{farm.flower.url}/task/{submission.id}")
+        assert shown in page.locator(".ft-figures").inner_text()
+        assert page.locator("main img").count() == 0
+    # hacked() is not defined: had any of it run, the fixture would have seen the error.
+
+
+def test_search_and_place_stay_while_the_list_moves(
+    farm: Farm, page: playwright.Page, moving: Submission
+) -> None:
+    page.set_viewport_size({"width": 1280, "height": 420})
+    page.goto(f"{farm.flower.url}/tasks")
+    page.locator(f"tr[id='{moving.id}'] .ft-bar").wait_for()
+    search = page.locator("#tasks-table_filter input")
+    search.fill("60000000.ma")
+    page.wait_for_function(
+        "[...document.querySelectorAll('.ft-file')].every(one => one.textContent == '60000000.ma')"
+    )
+    page.evaluate("window.scrollTo(0, 60)")
+    row = page.locator(f"tr[id='{moving.id}']").element_handle()
+    bar = PERCENT.format(selector=f"tr[id='{moving.id}'] .ft-bar")
+    before = page.evaluate(bar)
+    requests: list[float] = []
+    page.on("request", lambda request: requests.append(time.monotonic()))
+    began = time.monotonic()
+    page.wait_for_function(f"{bar} > {before + 4}")
+    seconds = time.monotonic() - began
+    assert page.evaluate("window.scrollY") == 60
+    assert search.input_value() == "60000000.ma"
+    assert page.evaluate("document.activeElement.type") == "search"
+    assert row is not None
+    assert row.evaluate("row => row.isConnected"), "the row was drawn anew instead of moved"
+    assert len(requests) <= seconds + 1
+
+    page.get_by_role("button", name="Failed").click()
+    page.wait_for_function(f"!document.querySelector(\"tr[id='{moving.id}'] .ft-bar\")")
+    page.get_by_role("button", name="Running").click()
+    page.locator(f"tr[id='{moving.id}'] .ft-bar").wait_for()
+    page.locator(".dataTables_scrollHead th[data-column=percent]").click()
+    page.locator(f"tr[id='{moving.id}'] .ft-bar").wait_for()
+
+
+def test_events_are_two_a_second_at_most(farm: Farm) -> None:
+    farm.crew.kitsu.serve(0, rate=2 * MB)
+    came: list[float] = []
+    submission: list[Submission] = []
+    app = Celery(broker=farm.crew.redis.url(0))
+
+    def count(event: dict[str, object]) -> None:
+        if submission and event["uuid"] == submission[0].id:
+            came.append(float(str(event["timestamp"])))
+
+    with app.connection() as connection:
+        receiver = app.events.Receiver(connection, handlers={"task-progress": count})
+        consuming = receiver.itercapture(limit=None, timeout=1.0, wakeup=False)
+        next(consuming)  # it listens from now on
+        submission.append(farm.crew.upload(9_200_000))
+        while not submission[0].record().is_final:
+            for _ in consuming:
+                if submission[0].record().is_final:
+                    break
+    app.close()
+    assert len(came) >= 6
+    # The events' own times: written some milliseconds after they were due.
+    assert all(third - first > 0.95 for first, third in zip(came, came[2:], strict=False)), came
+
+
+def test_late_events_change_nothing_in_a_real_flower(farm: Farm) -> None:
+    ends = {
+        "SUCCESS": ("task-succeeded", {"result": "'done'", "runtime": 1.0}),
+        "FAILURE": ("task-failed", {"exception": "DiskFull('No room.')"}),
+        "REVOKED": ("task-revoked", {"reason": "Not wanted."}),
+        "RETRY": ("task-retried", {"exception": "Stalled('No byte.')"}),
+    }
+    figures = {"bytes_read": 40, "total": 100, "percent": 40.0, "attempt": 1, "elapsed": 1.0}
+    app = Celery(broker=farm.crew.redis.url(0))
+    with app.connection() as connection:
+        dispatcher = app.events.Dispatcher(connection, hostname="late@worker")
+        before = {}
+        for state, (type_, fields) in ends.items():
+            dispatcher.send("task-progress", uuid=f"late-{state}", name="x", **figures)
+            dispatcher.send(type_, uuid=f"late-{state}", **fields)
+        for state in ends:
+            wait_until(lambda s=state: farm.flower.task(f"late-{s}").get("state") == s, 5)
+            before[state] = farm.flower.task(f"late-{state}")
+        for state in ends:
+            late = {**figures, "bytes_read": 60, "result": "late", "elapsed": 30.0}
+            dispatcher.send("task-progress", uuid=f"late-{state}", name="x", **late)
+        dispatcher.send("task-started", uuid="after-all")
+        wait_until(lambda: farm.flower.task("after-all"), 5)
+        for state in ends:
+            assert farm.flower.task(f"late-{state}") == before[state]
+        # The retried one's next attempt, however, moves it again.
+        dispatcher.send("task-progress", uuid="late-RETRY", name="x", **{**figures, "attempt": 2})
+        wait_until(lambda: farm.flower.task("late-RETRY")["state"] == "PROGRESS", 5)
+    app.close()
+
+
+def test_a_flower_that_comes_late_knows_what_moves_and_what_has_ended(
+    farm: Farm, page: playwright.Page, moving: Submission, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    failed = submit.upload_working_file(WORKING_FILE, "/nowhere/sh010.ma")
+    wait_until(lambda: failed.record().is_final, 20)
+    with running_flower(tmp_path_factory.mktemp("late"), farm.addresses()) as late:
+        wait_until(lambda: late.task(moving.id).get("bytes_read"), 10)
+        task = late.task(moving.id)
+        assert (task["name"], task["state"]) == ("farm_tasks.upload_working_file", "PROGRESS")
+        assert task["file"] == str(farm.crew.folder / "60000000.ma")
+        # No event will come of this one: its page is filled from Redis.
+        page.goto(f"{late.url}/task/{failed.id}")
+        assert page.locator(".ft-title").inner_text() == "sh010.ma"
+        assert "is not under" in page.locator(".ft-card .ft-reason").inner_text()
+        assert late.ask("/task/00000000-0000-4000-8000-000000000000")[0] == 404
