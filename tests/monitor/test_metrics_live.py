@@ -23,6 +23,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from farm_tasks import submit
+from farm_tasks.counting import BYTES, ENDED, SECONDS, WORKER_STATES, WORKERS
 from farm_tasks.errors import FarmTasksError
 from farm_tasks.message import send
 from farm_tasks.submit import Submission
@@ -34,6 +35,7 @@ from tests.support.installed import program
 from tests.support.redis_server import free_port, running_redis
 from tests.support.waiting import wait_until
 from tests.support.worker import KITSU_VARIABLES, Worker, running_worker
+from tests.worker.crew import running_crew
 
 pytestmark = pytest.mark.operations
 
@@ -268,6 +270,27 @@ def replaced(expression: str) -> str:
         expression = expression.replace(name, value)
     assert not re.search(r"\$", expression)
     return expression
+
+
+def test_workers_that_end_leave_no_count_behind_in_any_pool(tmp_path: Path) -> None:
+    with running_crew(tmp_path) as crew:
+        workers = crew.join_all("prefork", "threads", app="tests.support.slow_counting")
+        with crew.redis.client() as client:
+            wait_until(lambda: client.zcard(WORKERS) == 2, 10)
+            sizes = range(1_000_000, 1_000_006)
+            for submission in [crew.upload(size) for size in sizes]:
+                submission.wait(30)
+            for worker in workers:
+                assert worker.process is not None
+                worker.process.terminate()
+            for worker in workers:
+                worker.stop()
+            assert int(client.hget(BYTES, "upload|upload_working_file") or 0) == sum(sizes)
+            seconds = client.hgetall(SECONDS)
+            done = sum(int(n) for field, n in seconds.items() if not field.endswith(b"sum"))
+            assert done == len(sizes)
+            assert client.hget(ENDED, "upload_working_file|success") == b"6"
+            assert client.zcard(WORKERS) == client.hlen(WORKER_STATES) == 0
 
 
 def test_the_exporter_ends_when_it_is_told_to_and_says_when_it_cannot_listen(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -136,3 +139,29 @@ def test_a_line_of_a_running_task_has_its_id_in_text_as_well(
         assert found, text
         assert all(one.count(task_id) == 1 for one in found)
     assert not any(one.startswith("2026 ERROR forged") for one in lines)
+
+
+_TROUBLE = """
+import threading, types, warnings
+from farm_tasks.worker import logs
+logs._before_all_else("early@host", types.SimpleNamespace(), types.SimpleNamespace())
+warnings.warn("a library's")
+thread = threading.Thread(target=lambda: 1 / 0)
+thread.start()
+thread.join()
+raise RuntimeError("the end\\nof it")
+"""
+
+
+def test_what_python_itself_says_before_there_is_a_log_is_json_as_well() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _TROUBLE],
+        env={**os.environ, "FARM_TASKS_LOG_FORMAT": "json"},
+        capture_output=True,
+        check=False,
+    )
+    lines = [json.loads(one) for one in done.stderr.splitlines()]
+    assert [one.get("exception") for one in lines] == [None, "ZeroDivisionError", "RuntimeError"]
+    assert [one["level"] for one in lines] == ["WARNING", "CRITICAL", "CRITICAL"]
+    assert "a library's" in lines[0]["message"]
+    assert {one["worker"] for one in lines} == {"early@host"}

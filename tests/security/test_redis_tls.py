@@ -120,7 +120,6 @@ def refusals(studio: Studio) -> set[tuple[bytes, bytes]]:
 
 
 def test_the_whole_road_works_by_tls_with_the_rights_of_the_docs(studio: Studio) -> None:
-    refusals(studio)
     studio.kitsu.serve(0, rate=4_000_000)
     with environment_of(studio.variables("farm-submitter")):
         submission = submit.upload_working_file(WORKING_FILE, new_file(studio, 6_000_000))

@@ -90,7 +90,9 @@ def test_the_pictures(
             )
             wait_until(lambda: retried.state == "RETRY", 30)
             control = sender().control
-            control.cancel_consumer("farm_tasks", destination=[first.name], reply=True)
+            queues = control.inspect([first.name]).active_queues()[first.name]
+            for queue in queues:
+                control.cancel_consumer(queue["name"], destination=[first.name], reply=True)
             with running_host(tmp_path / "render01", near, 8):
                 done = publish(movie(kitsu, shots / "sh005_anim_v021.mp4", 2), "Blocking")
                 done.wait(60)
