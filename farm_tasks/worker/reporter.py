@@ -48,9 +48,9 @@ class _Report:
         self.task = task
         # self.request belongs to the thread of the task: taken here, used there.
         self.request = request = task.request_stack.top
-        if not hasattr(request, "began"):
+        if not hasattr(request, "events"):
             # Of the whole attempt: a task may move its files in several transfers.
-            request.began = time.monotonic()
+            request.first_reported = time.monotonic()
             request.events = deque(maxlen=MOST_EVENTS)
         self.meter = meter
         self.context = contextvars.copy_context()  # for which task the log speaks
@@ -180,7 +180,7 @@ class Reporter:
         sent.append(now)
         fields = progress.to_dict()
         fields.pop("updated")
-        fields["elapsed"] = round(time.monotonic() - report.request.began, 1)
+        fields["elapsed"] = round(time.monotonic() - report.request.first_reported, 1)
         try:
             if self._dispatcher is None:
                 connection = self._app.connection_for_write(

@@ -6,16 +6,12 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-from tests.containers.engine import running_engine
+from tests.containers.engine import ROOT, running_engine
+from tests.containers.host import OFFLINE
 
 REQUIRE_ENGINE = "FARM_TASKS_REQUIRE_ENGINE"
 """Set where it is a failure that no engine can be had. CI's machine may be one that cannot run any."""
-
-ROOT = Path(__file__).parents[2]
-OFFLINE = ROOT / "build" / "offline.env"
-"""Where the names of the images are written: the tests' own, not the operator's .env."""
 
 
 def main(arguments: list[str]) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.support.waiting import wait_until
 
+ROOT = Path(__file__).parents[2]
 READY_SECONDS = 60
 
 

@@ -15,7 +15,7 @@ def _run(*command: str) -> None:
     cli.main(list(command), standalone_mode=False)
 
 
-def _is_filled() -> bool:
+def _has_people() -> bool:
     place = {
         "host": os.environ["DB_HOST"],
         "dbname": os.environ["DB_DATABASE"],
@@ -23,11 +23,12 @@ def _is_filled() -> bool:
         "password": os.environ["DB_PASSWORD"],
     }
     with psycopg.connect(**place) as connection:
-        row = connection.execute("SELECT EXISTS (SELECT FROM task_type)").fetchone()
+        row = connection.execute("SELECT EXISTS (SELECT FROM person)").fetchone()
     return row is not None and row[0]
 
 
 _run("upgrade-db", "--no-telemetry")
-if not _is_filled():
-    _run("create-admin", os.environ["KITSU_ADMIN"], "--password", sys.stdin.read().strip())
+if not _has_people():
     _run("init-data")
+    # Last: who finds somebody there knows that the rest is there as well.
+    _run("create-admin", os.environ["KITSU_ADMIN"], "--password", sys.stdin.read().strip())
