@@ -13,7 +13,6 @@ import contextvars
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -27,16 +26,13 @@ if TYPE_CHECKING:
     from celery import Celery, Task
 
 INTERVAL = 0.5
-"""Seconds between two reports of a transfer."""
+"""Seconds between two reports of a transfer, each with an event; the last one comes at once."""
 
 HEARTBEAT = 5.0
 """Seconds after which a transfer that stands still is reported all the same."""
 
 PATIENCE = 1.0
 """Seconds that one write may take."""
-
-MOST_EVENTS = 2
-"""Events of one transfer that a second may see: monitors of a large farm have to keep up."""
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +43,8 @@ class _Report:
     def __init__(self, task: Task, meter: Meter) -> None:
         self.task = task
         # self.request belongs to the thread of the task: taken here, used there.
-        self.request = request = task.request_stack.top
-        if not hasattr(request, "events"):
-            # Of the whole attempt: a task may move its files in several transfers.
-            request.first_reported = time.monotonic()
-            request.events = deque(maxlen=MOST_EVENTS)
+        self.request = task.request_stack.top
+        self.began = time.monotonic()
         self.meter = meter
         self.context = contextvars.copy_context()  # for which task the log speaks
         self.due = 0.0
@@ -169,18 +162,14 @@ class Reporter:
             report.task.request_stack.pop()
         report.last = progress
         report.last_at = now
-        self._send_event(report, progress, now)
+        self._send_event(report, progress)
 
-    def _send_event(self, report: _Report, progress: Progress, now: float) -> None:
+    def _send_event(self, report: _Report, progress: Progress) -> None:
         if not self._app.conf.worker_send_task_events or time.monotonic() < self._events_again_at:
             return
-        sent = report.request.events
-        if len(sent) == MOST_EVENTS and now - sent[0] < MOST_EVENTS * INTERVAL - 0.001:
-            return  # the last figures, right after others: the end itself is an event as well
-        sent.append(now)
         fields = progress.to_dict()
         fields.pop("updated")
-        fields["elapsed"] = round(time.monotonic() - report.request.first_reported, 1)
+        fields["elapsed"] = round(time.monotonic() - report.began, 1)
         try:
             if self._dispatcher is None:
                 connection = self._app.connection_for_write(

@@ -199,7 +199,7 @@ def test_search_and_place_stay_while_the_list_moves(
     page.locator(f"tr[id='{moving.id}'] .ft-bar").wait_for()
 
 
-def test_events_are_two_a_second_at_most(farm: Farm) -> None:
+def test_events_are_two_a_second_at_most_and_one_at_the_end(farm: Farm) -> None:
     farm.crew.kitsu.serve(0, rate=2 * MB)
     came: list[float] = []
     submission: list[Submission] = []
@@ -219,9 +219,12 @@ def test_events_are_two_a_second_at_most(farm: Farm) -> None:
                 if submission[0].record().is_final:
                     break
     app.close()
-    assert len(came) >= 6
+    *moving, last = came
+    assert len(moving) >= 6
     # The events' own times: written some milliseconds after they were due.
-    assert all(third - first > 0.95 for first, third in zip(came, came[2:], strict=False)), came
+    gaps = [third - first for first, third in zip(moving, moving[2:], strict=False)]
+    assert min(gaps) > 0.95, gaps
+    assert len(came) <= 2 * (last - came[0]) + 2
 
 
 def test_late_events_change_nothing_in_a_real_flower(farm: Farm) -> None:
