@@ -165,6 +165,7 @@ class MultipartBody:
                     lane.wait(len(piece), self._check)
                 yield piece
                 sent += len(piece)
+                moved(self._progress, len(piece))
                 self._report(sent - self.backlog())
             yield b"\r\n"
         announce(self._progress, "waiting for Kitsu")
@@ -173,16 +174,14 @@ class MultipartBody:
     def finish(self) -> None:
         """Report the end: to be called when the server has answered that it took the body."""
         if self._has_files and self._reported < self.total:
-            self._report(self.total, is_late=True)
+            self._report(self.total)
 
     def _check(self) -> None:
         check(self._progress)
 
-    def _report(self, arrived: int, is_late: bool = False) -> None:
-        before = max(self._reported, 0)
+    def _report(self, arrived: int) -> None:
         self._reported = max(self._reported, arrived, 0)
         if self._progress is not None:
-            moved(self._progress, self._reported - before, is_late)
             self._progress(self._reported, self.total)
 
     def _head(self, field: RequestField) -> bytes:

@@ -82,8 +82,8 @@ class Meter:
         clock: Seconds that never go back.
 
     Attributes:
-        moved_bytes: File bytes that went over the wire: what is sent again counts again, and what
-            an earlier attempt has done does not.
+        moved_bytes: File bytes that a socket has taken or given: what is sent again counts again,
+            and what an earlier attempt has done does not.
     """
 
     def __init__(
@@ -117,12 +117,11 @@ class Meter:
         # waits at its high-water mark. One tuple, so that a reader never sees half an update.
         self._count = (max(bytes_read, self._count[0]), total or self._count[1])
 
-    def moved(self, count: int, is_late: bool = False) -> None:
-        """Note that ``count`` bytes went over the wire; ``is_late`` if that was a while ago."""
+    def moved(self, count: int) -> None:
+        """Note that ``count`` more bytes went over the wire."""
         self.moved_bytes += count
-        if not is_late:
-            self._last = (self._clock(), self.moved_bytes)
-            self._first = self._first or self._last
+        self._last = (self._clock(), self.moved_bytes)
+        self._first = self._first or self._last
 
     @property
     def throughput(self) -> float | None:
@@ -194,11 +193,11 @@ def announce(callback: object, stage: str) -> None:
         listen(stage)
 
 
-def moved(callback: object, count: int, is_late: bool = False) -> None:
+def moved(callback: object, count: int) -> None:
     """Tell ``callback`` what went over the wire if it counts that, as a :class:`Meter` does."""
     listen = getattr(callback, "moved", None)
     if listen is not None:
-        listen(count, is_late)
+        listen(count)
 
 
 def check(callback: object) -> None:
@@ -238,9 +237,9 @@ class Share:
         """Pass the stage on."""
         announce(self._callback, stage)
 
-    def moved(self, count: int, is_late: bool = False) -> None:
+    def moved(self, count: int) -> None:
         """Pass on what went over the wire."""
-        moved(self._callback, count, is_late)
+        moved(self._callback, count)
 
     def check(self) -> None:
         """Raise what ends the whole, if it was stopped."""

@@ -8,6 +8,7 @@ it adds up.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import uuid
@@ -40,8 +41,8 @@ INTERVAL = 0.5
 RESPITE = 5.0
 """Seconds until the next one after Redis could not be reached."""
 
-LEAST_BYTES = 8_000_000
-"""Of less, a throughput says more of the way there than of the way."""
+LEAST_BYTES = 32_000_000
+"""Of less, a throughput says more of the kernels' buffers than of the network."""
 
 _REMEMBERED = 86400
 """Seconds for which Redis knows which write of a process was its last."""
@@ -158,7 +159,8 @@ class Counts:
                 self._thread = threading.Thread(
                     target=self._run, name="farm-tasks-counts", daemon=True
                 )
-                self._thread.start()
+                with contextlib.suppress(RuntimeError):  # no more threads now: the next one tries
+                    self._thread.start()
         self._wake.set()
 
     def _run(self) -> None:

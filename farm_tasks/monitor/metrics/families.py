@@ -84,7 +84,7 @@ SECONDS = _family(
 )
 THROUGHPUT = _family(
     "transfer_throughput_bytes_per_second",
-    "Bytes per second of an attempt that moved 8 MB or more, first piece to last.",
+    "Bytes per second of an attempt that moved 32 MB or more, first piece to last.",
     direction=DIRECTIONS,
 )
 PROCESSING = _family(
