@@ -20,6 +20,7 @@ from queue import Empty
 from typing import Any
 
 import redis
+from amqp.exceptions import PreconditionFailed, RecoverableConnectionError
 from kombu.transport import TRANSPORT_ALIASES, pyamqp
 from kombu.transport import redis as kombu_redis
 
@@ -220,6 +221,19 @@ class _RabbitMQChannel(pyamqp.Channel):  # type: ignore[misc]
 
 class _RabbitMQConnection(pyamqp.Connection):  # type: ignore[misc]
     Channel = _RabbitMQChannel
+
+    def drain_events(self, timeout: float | None = None) -> Any:
+        """Read what has come.
+
+        RabbitMQ closes the channel of who has not acknowledged a message for half an hour (see
+        docs/queues.md). Celery ends the worker on that; here it connects again.
+        """
+        try:
+            return super().drain_events(timeout)
+        except PreconditionFailed as error:
+            if "delivery acknowledgement" not in str(error):
+                raise
+            raise RecoverableConnectionError(str(error)) from error
 
 
 class RabbitMQTransport(pyamqp.Transport):  # type: ignore[misc]
