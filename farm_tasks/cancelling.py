@@ -11,6 +11,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from farm_tasks.counting import of_change
 from farm_tasks.settings import settings
 from farm_tasks.states import (
     FINAL_STATES,
@@ -22,7 +23,7 @@ from farm_tasks.states import (
     ledger_key,
     result_key,
 )
-from farm_tasks.stored_state import KEEP_COMPANY, digest
+from farm_tasks.stored_state import COUNT, KEEP_COMPANY, digest
 
 SHORTEST_WISH = 7 * 86400
 """Seconds. A wish is remembered as long as a message may wait in a queue."""
@@ -31,6 +32,7 @@ SHORTEST_WISH = 7 * 86400
 # submission run again takes the wish back in the same step as it stores QUEUED.
 _WISH = f"""
 {KEEP_COMPANY}
+{COUNT}
 local current = redis.call('GET', KEYS[1])
 if (current and redis.sha1hex(current) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[2], 1, 'EX', ARGV[2])
@@ -38,6 +40,7 @@ if ARGV[3] ~= '' then
   redis.call('SET', KEYS[1], ARGV[3], 'EX', ARGV[4])
   keep_company(KEYS[3], KEYS[4], ARGV[4])
   redis.call('PUBLISH', KEYS[1], ARGV[3])
+  count_from(5)
 end
 return 1
 """
@@ -63,9 +66,12 @@ def wish_to_cancel(redis: Any, submission_id: str) -> dict[str, Any] | None:
         meta = {"status": None} if stored is None else json.loads(stored)
         if meta["status"] in FINAL_STATES:
             return None
-        revoked = json.dumps(_revoked(meta)) if meta["status"] in {QUEUED, RETRY} else ""
-        values = digest(stored), wish_seconds, revoked, record_seconds
-        if redis.eval(_WISH, len(keys), *keys, *values):
+        ends_here = meta["status"] in {QUEUED, RETRY}
+        revoked = json.dumps(_revoked(meta)) if ends_here else ""
+        values = [digest(stored), wish_seconds, revoked, record_seconds]
+        counts = of_change(_revoked(meta), meta["status"]) if ends_here else []
+        all_keys = [*keys, *(one for one, _ in counts)]
+        if redis.eval(_WISH, len(all_keys), *all_keys, *values, *(one for _, one in counts)):
             return {**meta, "task_id": submission_id} if meta["status"] == RETRY else None
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from farm_tasks.states import KEY_FIELD
+from farm_tasks import queues
+from farm_tasks.states import FARM_JOB_FIELD, KEY_FIELD, PRIORITY_FIELD
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -18,14 +19,15 @@ def send(app: Celery, record: Mapping[str, Any]) -> None:
         app: Sends it.
         record: What is stored of the submission, decoded.
     """
-    key = record.get(KEY_FIELD)
     options = {"queue": record["queue"]} if record.get("queue") else {}
+    # Celery carries them through retries, and a worker's backend into each state that it stores.
+    headers = {name: record[name] for name in (KEY_FIELD, FARM_JOB_FIELD) if record.get(name)}
     app.send_task(
         record["name"],
         args=record.get("args"),
         kwargs=record["kwargs"],
         task_id=record["task_id"],
-        # Celery carries it through retries, and a worker's backend into each state that it stores.
-        headers={KEY_FIELD: key} if key else None,
+        priority=queues.priority_number(record.get(PRIORITY_FIELD) or queues.NORMAL),
+        headers=headers or None,
         **options,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
+import ssl
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -19,10 +20,14 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from farm_tasks import redis_tls
+from farm_tasks import redis_tls, schedule
 from farm_tasks.errors import NotConfigured
 
 _Roots = Annotated[tuple[Path, ...], NoDecode]
+_ADDRESSES = {
+    "broker_url": "redis://127.0.0.1:6379/0",
+    "result_backend": "redis://127.0.0.1:6379/1",
+}
 _TLS_FILES = (
     "redis_ca_file", "redis_cert_file", "redis_key_file",
     "kitsu_ca_file", "kitsu_client_cert_file", "kitsu_client_key_file",
@@ -36,14 +41,16 @@ class Settings(BaseSettings):
         extra="ignore", populate_by_name=True, frozen=True, env_ignore_empty=True
     )
 
-    broker_url: SecretStr = Field(
-        SecretStr("redis://127.0.0.1:6379/0"), alias="FARM_TASKS_BROKER_URL"
-    )
-    result_backend: SecretStr = Field(
-        SecretStr("redis://127.0.0.1:6379/1"), alias="FARM_TASKS_RESULT_BACKEND"
-    )
+    broker_url_file: Path | None = Field(None, alias="FARM_TASKS_BROKER_URL_FILE")
+    result_backend_file: Path | None = Field(None, alias="FARM_TASKS_RESULT_BACKEND_FILE")
+    """Files that hold the addresses, for they may hold passwords. The variables win over them."""
+
+    # After the files, which have to be known by then.
+    broker_url: SecretStr = Field(SecretStr(""), alias="FARM_TASKS_BROKER_URL")
+    result_backend: SecretStr = Field(SecretStr(""), alias="FARM_TASKS_RESULT_BACKEND")
     redis_ca_file: Path | None = Field(None, alias="FARM_TASKS_REDIS_CA_FILE")
-    """The CA that Redis's certificate is checked with, for rediss://. The system's if none."""
+    """The CA that the certificate of Redis, or of RabbitMQ, is checked with, for rediss:// and
+    amqps://. The system's if none."""
     redis_cert_file: Path | None = Field(None, alias="FARM_TASKS_REDIS_CERT_FILE")
     redis_key_file: Path | None = Field(None, alias="FARM_TASKS_REDIS_KEY_FILE")
     """The certificate to show to Redis, and its key if it is in a file of its own."""
@@ -65,8 +72,23 @@ class Settings(BaseSettings):
     grace_seconds: float = Field(60, ge=0, le=86400, alias="FARM_TASKS_GRACE_SECONDS")
     """How long running transfers may go on after a worker is told to end."""
 
+    pulse_file: Path | None = Field(None, alias="FARM_TASKS_PULSE_FILE")
+    """Touched by a worker with each heartbeat that it sends, for health checks."""
+
     flower_users_file: Path | None = Field(None, alias="FARM_TASKS_FLOWER_USERS_FILE")
     """Who may use Flower: a line ``user:password`` for each."""
+
+    small_bytes: int = Field(8 * 1024**2, ge=0, alias="FARM_TASKS_SMALL_BYTES")
+    """Uploads of at most so many bytes go to the queue for small files. 0: none by its size."""
+
+    bandwidth: str | None = Field(None, alias="FARM_TASKS_BANDWIDTH")
+    """How fast all transfers of a worker together may go: :func:`farm_tasks.schedule.bandwidth`."""
+
+    rate: str | None = Field(None, alias="FARM_TASKS_RATE")
+    """How many transfers a worker may begin: :func:`farm_tasks.schedule.rate`."""
+
+    log_format: Literal["text", "json"] = Field("text", alias="FARM_TASKS_LOG_FORMAT")
+    """What a worker's log is written as."""
 
     kitsu_host: str | None = Field(
         None, validation_alias=AliasChoices("KITSU_HOST", "KITSU_SERVER", "kitsu_host")
@@ -83,6 +105,21 @@ class Settings(BaseSettings):
     password: SecretStr | None = Field(
         None, validation_alias=AliasChoices("KITSU_PASSWORD", "KITSU_PWD", "password")
     )
+
+    @field_validator("broker_url", "result_backend", mode="before")
+    @classmethod
+    def _from_file(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, SecretStr) and not value.get_secret_value():
+            file = f"{info.field_name}_file"
+            path: Path | None = info.data.get(file)
+            if path is None:
+                return _ADDRESSES[str(info.field_name)]
+            try:
+                value = path.read_text(encoding="utf-8", errors="replace").strip()
+            except OSError as error:
+                variable = cls.model_fields[file].alias
+                raise ValueError(f"{variable} {path}: {error.strerror}") from None
+        return value
 
     @field_validator("broker_url", "result_backend")
     @classmethod
@@ -105,6 +142,20 @@ class Settings(BaseSettings):
                 "characters as %23 and the like)"
             )
         redis_tls.check_address(value.get_secret_value())
+        return value
+
+    @field_validator("bandwidth")
+    @classmethod
+    def _is_bandwidth(cls, value: str | None) -> str | None:
+        if value is not None:
+            schedule.bandwidth(value)
+        return value
+
+    @field_validator("rate")
+    @classmethod
+    def _is_rate(cls, value: str | None) -> str | None:
+        if value is not None:
+            schedule.rate(value)
         return value
 
     @field_validator("kitsu_host")
@@ -140,10 +191,10 @@ class Settings(BaseSettings):
                 )
         if self.redis_ca_file or self.redis_cert_file:
             for address in (self.broker_url, self.result_backend):
-                if address.get_secret_value().startswith(("redis:", "sentinel:")):
+                if address.get_secret_value().startswith(("redis:", "sentinel:", "amqp:")):
                     raise ValueError(
                         "FARM_TASKS_REDIS_CA_FILE and FARM_TASKS_REDIS_CERT_FILE are for rediss:// "
-                        "addresses, and one is another: it would go without TLS"
+                        "and amqps:// addresses, and one is another: it would go without TLS"
                     )
         return self
 
@@ -151,6 +202,29 @@ class Settings(BaseSettings):
     def record_seconds(self) -> int:
         """How long a record is kept after it was last written."""
         return int(self.result_days * 86400)
+
+    def broker(self) -> tuple[str, dict[str, Any] | None]:
+        """The broker's address, and how to speak TLS to it; None without."""
+        if not self.broker_is_rabbitmq:
+            return self.redis(self.broker_url)
+        address = self.broker_url.get_secret_value()
+        if not address.startswith("amqps:"):
+            return address, None
+        files = {
+            "ca_certs": self.redis_ca_file,
+            "certfile": self.redis_cert_file,
+            "keyfile": self.redis_key_file,
+        }
+        options: dict[str, Any] = {name: str(file) for name, file in files.items() if file}
+        # With the name in the certificate; kombu alone would look at neither.
+        return address, {
+            **options, "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": urlsplit(address).hostname
+        }  # fmt: skip
+
+    @property
+    def broker_is_rabbitmq(self) -> bool:
+        """Whether messages go through RabbitMQ, and not through Redis."""
+        return self.broker_url.get_secret_value().startswith("amqp")
 
     def redis(self, address: SecretStr) -> tuple[str, dict[str, Any] | None]:
         """An address of Redis, and how to speak TLS to it: :func:`farm_tasks.redis_tls.divide`."""
@@ -201,6 +275,12 @@ def _checked_token(where: str, text: str) -> str:
     return token
 
 
+def _variable(place: int | str) -> str:
+    """What a user knows a field by. A value that no variable gave is told by the field's name."""
+    field = Settings.model_fields.get(str(place))
+    return (field and field.alias) or str(place)
+
+
 @functools.lru_cache(maxsize=1)
 def settings() -> Settings:
     """The settings of this process, read once.
@@ -212,7 +292,9 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         problems = "; ".join(
-            ": ".join([*map(str, problem["loc"]), problem["msg"].removeprefix("Value error, ")])
+            ": ".join(
+                [*map(_variable, problem["loc"]), problem["msg"].removeprefix("Value error, ")]
+            )
             for problem in error.errors(include_input=False, include_url=False)
         )
         raise NotConfigured(problems) from None

@@ -21,9 +21,17 @@ FINAL_STATES = frozenset({SUCCESS, FAILURE, REVOKED})
 KEY_FIELD = "submission_key"
 """Where a record and a message hold the key that a submission was made with."""
 
+FARM_JOB_FIELD = "farm_job"
+"""Where they hold the farm job that the submission belongs to."""
+
+PRIORITY_FIELD = "priority"
+"""Where a record holds how urgent the submission is; its message has a number for that."""
+
 INDEX_KEY = "farm-tasks:submissions"
 """Sorted set of submission ids by the time they were submitted (seconds since the epoch)."""
 
+GROUPS_KEY = "farm-tasks:groups"
+"""Sorted set of group ids by the time they were made (seconds since the epoch)."""
 
 OPEN_KEY = "farm-tasks:open"
 """Sorted set of the ids of submissions that may not have ended, by when to look after them (seconds

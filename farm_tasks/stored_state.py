@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kombu.utils.json import dumps
 
+from farm_tasks.counting import Count
 from farm_tasks.states import KEY_FIELD, claim_key, ledger_key, result_key
 
 KEEP_COMPANY = """
@@ -26,21 +27,39 @@ end
 as long as its record at least: were they forgotten first, the same work could be done twice.
 """
 
+COUNT = """
+local function count_from(first)
+  for number = first, #KEYS do
+    redis.pcall('HINCRBY', KEYS[number], ARGV[number], 1)
+  end
+end
+"""
+"""For scripts that store a record and have something to count: with the record or not at all, so
+never twice. A count that is refused changes nothing else.
+"""
+
 # Atomic: a write that timed out here may reach Redis later, when a stopped server goes on. By then
 # the state is another one, and the write does nothing.
 _REPLACE = f"""
 {KEEP_COMPANY}
+{COUNT}
 local current = redis.call('GET', KEYS[1])
 if (current and redis.sha1hex(current) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 keep_company(KEYS[2], KEYS[3], ARGV[3])
 redis.call('PUBLISH', KEYS[1], ARGV[2])
+count_from(4)
 return 1
 """
 
 
 def replace(
-    redis: Any, key: str | bytes, seen: bytes | None, value: str | bytes, seconds: int
+    redis: Any,
+    key: str | bytes,
+    seen: bytes | None,
+    value: str | bytes,
+    seconds: int,
+    counts: Sequence[Count] = (),
 ) -> bool:
     """Store and publish ``value`` if what is stored is still what was ``seen``.
 
@@ -50,14 +69,16 @@ def replace(
         seen: What was read before; None if there was nothing.
         value: The new state, as Celery encodes it.
         seconds: How long it is kept.
+        counts: What is counted with it.
 
     Returns:
         Whether it was stored.
     """
     name = key.decode() if isinstance(key, bytes) else key
     submission_id = name.removeprefix(result_key(""))
-    keys = key, claim_key(submission_id), ledger_key(submission_id)
-    return bool(redis.eval(_REPLACE, len(keys), *keys, digest(seen), value, seconds))
+    keys = [key, claim_key(submission_id), ledger_key(submission_id), *(one for one, _ in counts)]
+    fields = [one for _, one in counts]
+    return bool(redis.eval(_REPLACE, len(keys), *keys, digest(seen), value, seconds, *fields))
 
 
 def is_of_another_run(stored: Mapping[str, Any], arguments: Any) -> bool:

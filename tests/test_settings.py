@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from farm_tasks.errors import NotConfigured
-from farm_tasks.settings import settings
+from farm_tasks.settings import Settings, settings
 from tests.support.environment import environment_of
 
 ADDRESSES = ["FARM_TASKS_BROKER_URL", "FARM_TASKS_RESULT_BACKEND"]
@@ -38,6 +40,39 @@ def test_an_address_of_redis_will_do(value: str) -> None:
     with environment_of(dict.fromkeys(ADDRESSES, value)):
         assert settings().broker_url.get_secret_value() == value
         assert value not in repr(settings())
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_an_address_may_be_in_a_file(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "address"
+    file.write_text("redis://:p%23w@h:6379/0\n")
+    other = next(one for one in ADDRESSES if one != name)
+    with environment_of({f"{name}_FILE": str(file)}):
+        read = {one.alias: getattr(settings(), key) for key, one in Settings.model_fields.items()}
+        assert read[name].get_secret_value() == "redis://:p%23w@h:6379/0"
+        assert read[other].get_secret_value().startswith("redis://127.0.0.1:6379/")
+    with environment_of({f"{name}_FILE": str(file), name: "redis://other:6379/0"}):
+        assert "redis://other:6379/0" in (
+            settings().broker_url.get_secret_value(),
+            settings().result_backend.get_secret_value(),
+        )
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_a_file_without_an_address_is_named_and_not_told(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "address"
+    with (
+        environment_of({f"{name}_FILE": str(file)}),
+        pytest.raises(NotConfigured, match=f"{name}_FILE .*address: No such file"),
+    ):
+        settings()
+    file.write_text("sekret")
+    with (
+        environment_of({f"{name}_FILE": str(file)}),
+        pytest.raises(NotConfigured, match=f"{name}: not an address") as caught,
+    ):
+        settings()
+    assert "sekret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("days", ["inf", "nan", "0", "-1", "0.000001", "1e12", "week"])

@@ -6,20 +6,46 @@ with its reason. Names are Celery's own.
 
 import socket
 
+from kombu import Exchange as _Exchange
+from kombu import Queue as _Queue
+
+from farm_tasks import queues as _queues
 from farm_tasks.settings import settings as _settings
 
 _env = _settings()
 
 # For rediss://, the certificate is always checked; kombu alone would not look at it.
-broker_url, _tls = _env.redis(_env.broker_url)
+broker_url, _tls = _env.broker()
 if _tls:
     broker_use_ssl = _tls
 result_backend, _tls = _env.redis(_env.result_backend)
 if _tls:
     redis_backend_use_ssl = _tls
 
-# A name of our own, so that a Redis shared with other Celery apps mixes nothing up.
-task_default_queue = "farm_tasks"
+# Names of our own, so that a broker shared with other Celery apps mixes nothing up. A worker takes
+# all of them in turn, unless it is told which.
+task_default_queue = _queues.DEFAULT
+task_queues = [
+    _Queue(
+        _name,
+        _Exchange(_queues.DEFAULT),
+        _name,
+        # RabbitMQ sorts by priority only if told so. Not in the default queue: that is declared by
+        # plain Celery as well, and RabbitMQ refuses to have it declared in two ways.
+        queue_arguments=None
+        if _name == _queues.DEFAULT
+        else {"x-max-priority": _queues.MOST_PRIORITY},
+        # Milliseconds. RabbitMQ takes a message away from who has not acknowledged it after half an
+        # hour, and closes the channel. Versions before 3.12 want consumer_timeout in rabbitmq.conf.
+        consumer_arguments={"x-consumer-timeout": 7 * 86400 * 1000},
+    )
+    for _name in _queues.ALL
+]
+task_routes = _queues.route
+task_default_priority = _queues.priority_number(_queues.NORMAL)
+
+# RabbitMQ takes a host that says nothing for two of these for dead. (Redis knows no such thing.)
+broker_heartbeat = 30
 
 # JSON only: whoever can write to Redis must not be able to run code here.
 task_serializer = "json"
@@ -36,7 +62,7 @@ result_expires = _env.record_seconds
 
 # One message per slot: a long upload hides nothing behind it.
 worker_prefetch_multiplier = 1
-worker_disable_prefetch = True
+worker_disable_prefetch = not _env.broker_is_rabbitmq  # which keeps to the line above by itself
 worker_consumer = "farm_tasks.worker.consumer:TransferConsumer"
 
 # A message is done when its work is done: a dead worker's transfer runs again.
@@ -56,7 +82,7 @@ redis_socket_timeout = 5.0
 redis_socket_connect_timeout = 5.0
 redis_socket_keepalive = True
 
-broker_transport_options = {
+_redis_options = {
     # Which messages are whose. Names of our own: nobody renews the messages of another Celery app
     # in the same Redis, and farm_tasks.worker.visibility would take them away from its workers.
     "unacked_key": "farm_tasks.unacked",
@@ -78,8 +104,14 @@ broker_transport_options = {
         if hasattr(socket, _name)
     },
     "priority_steps": list(range(10)),
-    "queue_order_strategy": "priority",
+    # Queues take turns: a batch of downloads must not keep every upload waiting.
+    "queue_order_strategy": "round_robin",
 }
+_rabbitmq_options = {
+    # RabbitMQ says that it has the message; without, one that is lost on the way is not missed.
+    "confirm_publish": True,
+}
+broker_transport_options = _rabbitmq_options if _env.broker_is_rabbitmq else _redis_options
 
 # How a worker ends is farm_tasks.worker.shutdown's. FARM_TASKS_GRACE_SECONDS and ten seconds more
 # have to pass before systemd (TimeoutStopSec) or Docker (stop_grace_period) may kill it.

@@ -63,9 +63,18 @@ def batch() -> None:
     show_default=True,
     help="previews: as they are kept. movies and lowdef: of movies alone.",
 )
+@click.option(
+    "--priority",
+    type=click.Choice(["high", "normal", "low"]),
+    default="normal",
+    show_default=True,
+    help="High is taken before what waits already, low after all else.",
+)
 @click.option("--no-watch", is_flag=True, help="Submit, print the group's id and leave.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line, each change one.")
-def download(project: str, into: Path, kind: str, no_watch: bool, as_json: bool) -> None:
+def download(
+    project: str, into: Path, kind: str, priority: str, no_watch: bool, as_json: bool
+) -> None:
     """Download all previews of a project.
 
     Asks Kitsu for the list, so it needs KITSU_HOST and KITSU_BOT_TOKEN (or KITSU_LOGIN and
@@ -88,7 +97,7 @@ def download(project: str, into: Path, kind: str, no_watch: bool, as_json: bool)
     if not previews:
         return
     with steps.step("Submit", "putting the downloads into the queue") as step:
-        group = _submit(previews, chosen, Path(os.path.abspath(into)), step)
+        group = _submit(previews, chosen, Path(os.path.abspath(into)), priority, step)
         step.outcome = f"group {group.id}"
     if no_watch:
         print_json({"group": group.id}) if as_json else click.echo(group.id)
@@ -103,15 +112,17 @@ def download(project: str, into: Path, kind: str, no_watch: bool, as_json: bool)
     click.get_current_context().exit(worst(map(exit_code, records)))
 
 
-def _submit(previews: Sequence[Preview], kind: _Kind, into: Path, step: Step) -> Group:
+def _submit(
+    previews: Sequence[Preview], kind: _Kind, into: Path, priority: str, step: Step
+) -> Group:
     from farm_tasks import submit  # noqa: PLC0415 (Celery is not for --help)
     from farm_tasks.submit.group import Group  # noqa: PLC0415
 
-    function: Callable[[str, str], Submission] = getattr(submit, kind.function)
+    function: Callable[..., Submission] = getattr(submit, kind.function)
     submissions: list[Submission] = []
     try:
         for one in previews:
-            submissions.append(function(one.id, str(into / one.file_name)))
+            submissions.append(function(one.id, str(into / one.file_name), priority=priority))
             step.doing = f"{len(submissions)} of {len(previews)} downloads are in the queue"
     except BaseException as error:
         # What is in the queue already is transferred: say what it can be found by.

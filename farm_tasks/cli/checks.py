@@ -113,10 +113,12 @@ def broker() -> Iterator[Finding]:
         yield _failed(
             "broker",
             BrokerUnavailable(f"{address} cannot be reached ({error})."),
-            "Start Redis, or set FARM_TASKS_BROKER_URL to where it is.",
+            "Start it, or set FARM_TASKS_BROKER_URL to where it is.",
         )
     else:
-        yield Finding("broker", "ok", address)
+        properties = getattr(connection.connection, "server_properties", {})  # RabbitMQ's
+        said = f", {properties['product']} {properties['version']}" if properties else ""
+        yield Finding("broker", "ok", f"{address}{said}")
     finally:
         connection.release()
 
@@ -155,29 +157,55 @@ def result_backend() -> Iterator[Finding]:
 
 
 def workers() -> Iterator[Finding]:
-    """Whether a worker answers, and listens where submissions go."""
+    """Whether a worker answers, and each queue has one; and how many messages wait in it."""
+    from farm_tasks.queues import ALL, DEFAULT  # noqa: PLC0415
     from farm_tasks.submit.connection import sender  # noqa: PLC0415
 
     app = sender()
     try:
         inspect = app.control.inspect(timeout=PING_SECONDS)
-        queues: dict[str, list[dict[str, Any]]] = inspect.active_queues() or {}
+        heard: dict[str, list[dict[str, Any]]] = inspect.active_queues() or {}
+        waiting = {queue: _waiting(app, queue) for queue in ALL}
     except Exception as error:
         yield _failed("worker", BrokerUnavailable(f"nobody can be asked ({error})."))
         return
-    queue = app.conf.task_default_queue
-    listening = sorted(
-        name for name, heard in queues.items() if any(one["name"] == queue for one in heard)
-    )
-    if listening:
-        yield Finding("worker", "ok", f"{len(listening)} on queue {queue}: {', '.join(listening)}")
-    else:
-        others = f", only {', '.join(sorted(queues))} on other queues" if queues else ""
+    workers_of = {
+        queue: sorted(name for name, taken in heard.items() if queue in {q["name"] for q in taken})
+        for queue in ALL
+    }
+    if not any(workers_of.values()):
+        others = f", only {', '.join(sorted(heard))} on other queues" if heard else ""
         yield _failed(
             "worker",
-            TemporaryFailure(f"none answers on queue {queue}{others}."),
+            TemporaryFailure(f"none answers{others}; {sum(waiting.values())} message(s) wait."),
             "Start one with `farm-tasks worker`. In pool solo, one that is busy cannot answer.",
         )
+        return
+    for queue, names in workers_of.items():
+        wait = f"{waiting[queue]} waiting"
+        if names:
+            told = f"{queue}: {wait}, {len(names)} listening: {', '.join(names)}"
+            yield Finding("worker", "ok", told)
+        elif queue == DEFAULT and not waiting[queue]:
+            # Our own submitters send nothing there.
+            yield Finding("worker", "not set", f"{queue}: {wait}, nobody listening")
+        else:
+            yield _failed(
+                "worker",
+                TemporaryFailure(f"{queue}: {wait}, nobody listening."),
+                "Start one with `farm-tasks worker` for all queues, or with --queues "
+                f"{queue.removeprefix(DEFAULT + '.')}.",
+            )
+
+
+def _waiting(app: Any, queue: str) -> int:
+    """How many messages no worker has yet. A queue that nobody has used does not exist."""
+    with app.connection_for_read(connect_timeout=3) as connection:
+        try:
+            declared = connection.default_channel.queue_declare(queue, passive=True)
+        except connection.channel_errors:
+            return 0
+        return int(declared.message_count)
 
 
 def kitsu() -> Iterator[Finding]:
@@ -231,6 +259,25 @@ def roots() -> Iterator[Finding]:
             yield Finding(name, "not set", f"{variable}: {_ONLY_WORKERS}")
         for folder in folders:
             yield _root(name, variable, folder, writes=name.startswith("write"))
+
+
+def limits() -> Iterator[Finding]:
+    """What a worker with this environment may use at this hour."""
+    from farm_tasks import schedule  # noqa: PLC0415
+    from farm_tasks.settings import settings  # noqa: PLC0415
+
+    given = settings()
+    if given.bandwidth is not None:
+        lanes = schedule.bandwidth(given.bandwidth).now() or schedule.Bandwidth()
+        shown = [
+            f"{name} {schedule.UNLIMITED if lane is None else f'{text.size(lane)}/s'}"
+            for name, lane in lanes._asdict().items()
+        ]
+        yield Finding("bandwidth", "ok", f"{', '.join(shown)} now ({given.bandwidth})")
+    if given.rate is not None:
+        times = schedule.rate(given.rate).now()
+        now = schedule.UNLIMITED if times is None else f"{times * 60:g} transfers a minute"
+        yield Finding("rate", "ok", f"{now} now ({given.rate})")
 
 
 def _root(name: str, variable: str, folder: Path, *, writes: bool) -> Finding:

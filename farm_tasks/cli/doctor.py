@@ -47,6 +47,7 @@ def _findings() -> Iterator[Finding]:
         checks.workers,
         checks.kitsu,
         checks.roots,
+        checks.limits,
     )
     for group in groups:
         for finding in group():

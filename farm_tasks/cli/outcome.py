@@ -20,6 +20,9 @@ def as_dict(record: Record) -> dict[str, Any]:
     return {
         "id": record.id,
         "key": record.key,
+        "farm_job": record.farm_job,
+        "queue": record.queue,
+        "priority": record.priority,
         "function": record.function,
         "state": record.state,
         **record.progress.to_dict(),

@@ -31,6 +31,7 @@ _COMMANDS = {
     "batch": ("batch:batch", "Transfer many files as one."),
     "worker": ("worker:worker", "Run a worker on this machine."),
     "flower": ("flower:flower", "Watch workers and transfers in a browser."),
+    "metrics": ("metrics:metrics", "Serve figures for Prometheus."),
     "doctor": ("doctor:doctor", "Check what is installed, configured and running."),
     "demo": ("demo:demo", "See it work: a real Kitsu, a worker and a movie through them."),
     "sandbox": ("sandbox:sandbox", "A real Kitsu and Redis on this machine, to try things on."),

@@ -83,7 +83,9 @@ def _card(record: Record) -> str:
     moved = percent + text.sizes(progress.bytes_read, progress.total)
     lines = {
         "key": record.key or "",
+        "farm job": record.farm_job or "",
         "function": record.function,
+        "queue": "" if record.is_final else _place(record),
         "state": f"{record.state} ({progress.stage})" if progress.stage else record.state,
         "file": progress.file,
         "moved": moved if progress.bytes_read or progress.total else "",
@@ -96,6 +98,12 @@ def _card(record: Record) -> str:
     }
     shown = (f"  {name:<10} {text.plain(value)}" for name, value in lines.items() if value)
     return "\n".join([text.plain(record.id), *shown])
+
+
+def _place(record: Record) -> str:
+    """Where it waits: the queue, and the priority unless that is the usual one."""
+    special = f", {record.priority} priority" if record.priority != "normal" else ""
+    return f"{record.queue or ''}{special}".removeprefix(", ")
 
 
 def _ago(moment: float) -> str:

@@ -29,6 +29,14 @@ the same submission while that is queued or running, and after it has ended well
 was cancelled, it runs again and goes on from what is done."""
 
 
+_HELP = {
+    "key": _KEY_HELP,
+    "priority": "High is taken before what waits already, low after all else.",
+    "farm_job": "The farm job that this belongs to. By default what FARM_TASKS_FARM_JOB says, or "
+    "what OpenCue or Qube call it.",
+}
+
+
 class _Functions(click.Group):
     """One command per function; gazu's names, with ``_`` or ``-``."""
 
@@ -125,6 +133,8 @@ class _Kind(typing.NamedTuple):
 def _kind(name: str, hint: Any) -> _Kind:
     """How a value of this type is written on a command line."""
     options = _members(hint)
+    if get_origin(hint) is typing.Literal:
+        return _Kind(click.Choice(get_args(hint)))
     metavar = "PATH" if name in PATH_ARGUMENTS or name == "attachments" else None
     for one in options:
         if get_origin(one) is list:
@@ -157,13 +167,15 @@ def _option(parameter: inspect.Parameter, kind: _Kind) -> click.Option:
     hints = [
         "A list of objects, or @FILE with it." if kind.is_json else "",
         "May be given more than once." if kind.multiple else "",
-        _KEY_HELP if parameter.name == "key" else "",
+        _HELP.get(parameter.name, ""),
     ]
     return click.Option(
         [f"--{kebab}", parameter.name],
         type=kind.type,
         metavar=kind.metavar,
         multiple=kind.multiple,
+        default=parameter.default if isinstance(kind.type, click.Choice) else None,
+        show_default=isinstance(kind.type, click.Choice),
         callback=_decode if kind.is_json else None,
         help=" ".join(filter(None, hints)) or None,
     )

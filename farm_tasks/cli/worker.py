@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -9,8 +10,21 @@ import sys
 import click
 
 from farm_tasks.cli.root import INTERRUPTED
+from farm_tasks.errors import InvalidArgument
 
 MOST_SLOTS = 8
+
+
+def _queue_names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Celery's list of queues."""
+    if value is None:
+        return None
+    from farm_tasks.queues import named  # noqa: PLC0415 (pydantic is not for --help)
+
+    try:
+        return ",".join(named(value))
+    except InvalidArgument as error:
+        raise click.BadParameter(f"{error} For one of your own: -- --queues NAME.") from None
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
@@ -35,7 +49,14 @@ MOST_SLOTS = 8
     default="INFO",
     show_default=True,
 )
-@click.option("--queues", "-Q", metavar="Q,...", help="By default farm_tasks.")
+@click.option(
+    "--queues",
+    "-Q",
+    metavar="Q,...",
+    callback=_queue_names,
+    help="What to take: uploads, downloads, small, default (what was sent with Celery alone). By "
+    "default all of them, in turn.",
+)
 @click.option("--hostname", "-n", metavar="NAME", help="By default celery@ this machine's name.")
 @click.argument("celery_arguments", nargs=-1, metavar="[-- CELERY ARGUMENT...]")
 def worker(
@@ -92,5 +113,12 @@ def default_concurrency() -> int:
 
 
 def _warn(message: str) -> None:
+    from farm_tasks.settings import settings  # noqa: PLC0415 (pydantic is not for --help)
+
+    if settings().log_format == "json":
+        from farm_tasks.worker.logs import as_json  # noqa: PLC0415 (brings Celery)
+
+        click.echo(as_json(logging.WARNING, __name__, message), err=True)
+        return
     label = click.style("WARNING:", fg="yellow", bold=True)
     click.echo(f"{label} {message}", err=True, color=False if "NO_COLOR" in os.environ else None)

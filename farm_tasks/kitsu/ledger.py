@@ -31,6 +31,15 @@ SETTLING_AFTER_SILENCE = 60.0
 DIGESTING = 50e6
 """Bytes per second at which Kitsu stores what it was sent, at the least: it copies it twice."""
 
+STEP_DONE = "step_done"
+"""A step was not tried, because it is done."""
+
+FOUND = "found"
+"""A step was not tried again, because Kitsu has what the last try did."""
+
+PROCESSED = "processed"
+"""Seconds that Kitsu took for a movie, from the end of its upload."""
+
 _TRYING = "trying"
 _FAILED = "failed"
 _DONE = "done"
@@ -65,6 +74,9 @@ class Ledger(Protocol):
 
     def has_claimed(self, entity: str) -> bool:
         """Whether this ledger has said so of what has this id."""
+
+    def observe(self, what: str, amount: float = 1.0) -> None:
+        """Hear of what farms count: :data:`STEP_DONE`, :data:`FOUND`, :data:`PROCESSED`."""
 
     def alone(self, what: str) -> contextlib.AbstractContextManager[None]:
         """Keep others out who ask for the same ``what``, from any machine.
@@ -112,6 +124,9 @@ class Memory:
         """See :class:`Ledger`."""
         return entity in self._claimed
 
+    def observe(self, what: str, amount: float = 1.0) -> None:
+        """See :class:`Ledger`."""
+
     def alone(self, what: str) -> contextlib.AbstractContextManager[None]:
         """See :class:`Ledger`."""
         return contextlib.nullcontext()
@@ -133,6 +148,7 @@ class Part:
         self.claim = whole.claim
         self.has_claimed = whole.has_claimed
         self.alone = whole.alone
+        self.observe = whole.observe
 
     def read(self, step: str) -> dict[str, Any] | None:
         """See :class:`Ledger`."""
@@ -186,6 +202,7 @@ def once(
     if facts is not None and facts["about"] != about:
         facts = None
     if facts is not None and facts["state"] == _DONE:
+        ledger.observe(STEP_DONE)
         return facts["result"]
     if facts is not None:
         if facts["state"] == _TRYING:
@@ -196,6 +213,7 @@ def once(
             raise Unsettled("Kitsu may still be busy with the last try.", left)
         found = look(facts["before"])
         if found is not None:
+            ledger.observe(FOUND)
             return _note_done(ledger, step, about, found)
     known = before() if facts is None else facts["before"]
     ledger.write(step, {"state": _TRYING, "about": about, "before": known})

@@ -16,6 +16,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from farm_tasks.counting import DEDUPE, SAME_KEY
 from farm_tasks.errors import InvalidArgument
 from farm_tasks.settings import settings
 from farm_tasks.states import (
@@ -43,6 +44,7 @@ _KEEP = f"""
 {KEEP_COMPANY}
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 keep_company(KEYS[2], KEYS[3], ARGV[1])
+redis.pcall('HINCRBY', KEYS[4], ARGV[2], 1)
 """
 
 # The token tells this sending from a later one: a late answer says nothing about that.
@@ -105,8 +107,8 @@ def submit_once(record: dict[str, Any]) -> str:
             stored = json.loads(seen)
             _check_function(key, record["name"], stored)
             if stored["status"] not in {FAILURE, REVOKED}:
-                keys = result_key(holder), claim_key(holder), ledger_key(holder)
-                redis.eval(_KEEP, len(keys), *keys, settings().record_seconds)
+                keys = result_key(holder), claim_key(holder), ledger_key(holder), DEDUPE
+                redis.eval(_KEEP, len(keys), *keys, settings().record_seconds, SAME_KEY)
                 _see_it_sent(holder)
                 return holder
             mine = {**record, "task_id": holder}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from farm_tasks.queues import NORMAL, Priority
 from farm_tasks.submit.sending import Entity, send
 from farm_tasks.submit.submission import Submission
 
@@ -20,6 +21,8 @@ def add_comment(
     for_client: bool = False,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Post a comment, with attachments in the order given. Returns the comment."""
     return send(
@@ -34,6 +37,8 @@ def add_comment(
         links=links,
         for_client=for_client,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -43,6 +48,8 @@ def add_attachment_files_to_comment(
     attachments: str | list[str] | None = None,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Add attachments to a comment, in the order given. Returns what was added."""
     return send(
@@ -51,6 +58,8 @@ def add_attachment_files_to_comment(
         comment=comment,
         attachments=attachments,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -59,6 +68,8 @@ def batch_comments(
     task: Entity | None = None,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Post many comments at once, each with its files. Returns them."""
     return send(
@@ -66,4 +77,6 @@ def batch_comments(
         comments=comments,
         task=task,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )

@@ -1,4 +1,4 @@
-"""The submitter's way to Redis: a Celery app that only sends, and a client that gives up early."""
+"""The submitter's way to the broker and to Redis: an app that sends, and an impatient client."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
+from amqp.exceptions import AccessRefused, AMQPError, PreconditionFailed
 from celery import Celery
 from celery.backends.redis import RedisBackend
 from kombu.exceptions import OperationalError
@@ -16,6 +17,7 @@ from redis.retry import Retry
 
 from farm_tasks import redis_tls
 from farm_tasks.errors import BrokerUnavailable, Denied, FarmTasksError, NotConfigured
+from farm_tasks.settings import settings
 
 
 class SubmitterBackend(RedisBackend):  # type: ignore[misc]
@@ -36,11 +38,14 @@ def sender() -> Celery:
     app.config_from_object("worker_config.celeryconfig")
     backend = f"{__name__}:{SubmitterBackend.__name__}"
     # For sending only: a worker waits on the broker's socket for as long as there is no message.
-    app.conf.broker_transport_options = {
-        **app.conf.broker_transport_options,
-        "socket_timeout": app.conf.redis_socket_timeout,
-        "socket_connect_timeout": app.conf.redis_socket_connect_timeout,
-    }
+    if settings().broker_is_rabbitmq:
+        timeouts = dict.fromkeys(["read_timeout", "write_timeout"], app.conf.redis_socket_timeout)
+    else:
+        timeouts = {
+            "socket_timeout": app.conf.redis_socket_timeout,
+            "socket_connect_timeout": app.conf.redis_socket_connect_timeout,
+        }
+    app.conf.broker_transport_options = {**app.conf.broker_transport_options, **timeouts}
     app.loader.override_backends = {"redis": backend, "rediss": backend}
     return app
 
@@ -55,16 +60,17 @@ def redis_client() -> Any:
 
 @contextlib.contextmanager
 def reaching_redis() -> Iterator[None]:
-    """Turn a Redis that cannot be reached into an error of ours.
+    """Turn a Redis or RabbitMQ that cannot be reached into an error of ours.
 
     Raises:
         Denied: it refuses the password, or the user may not do this.
-        NotConfigured: its certificate cannot be trusted, or it does not trust ours.
+        NotConfigured: its certificate cannot be trusted, or it does not trust ours; or RabbitMQ has
+            a queue that was made otherwise.
         BrokerUnavailable: it cannot be reached.
     """
     try:
         yield
-    except (RedisError, OperationalError, OSError) as error:
+    except (RedisError, OperationalError, AMQPError, OSError) as error:
         raise _told(error) from error
 
 
@@ -75,7 +81,14 @@ def _is_of_script(error: BaseException | None) -> bool:
 
 
 def _told(error: Exception) -> FarmTasksError:
-    causes = [error, error.__cause__]  # kombu wraps what redis-py has raised
+    causes = [error, error.__cause__]  # kombu wraps what redis-py or py-amqp has raised
+    if any(isinstance(cause, AccessRefused) for cause in causes):
+        return Denied(f"RabbitMQ refuses this, or the user in FARM_TASKS_BROKER_URL ({error}).")
+    if any(isinstance(cause, PreconditionFailed) for cause in causes):
+        return NotConfigured(
+            f"RabbitMQ has a queue of this name that was made otherwise ({error}): see "
+            "docs/queues.md."
+        )
     if any(isinstance(cause, AuthenticationError) for cause in causes):
         return Denied(
             "Redis refuses the user or password in FARM_TASKS_BROKER_URL or "
@@ -86,7 +99,8 @@ def _told(error: Exception) -> FarmTasksError:
     setting = redis_tls.problem(error)
     if setting is not None:
         return NotConfigured(f"{setting} ({error})")
+    who = "RabbitMQ or Redis" if settings().broker_is_rabbitmq else "Redis"
     return BrokerUnavailable(
-        f"Redis cannot be reached ({error}). Is it running, and are FARM_TASKS_BROKER_URL and "
+        f"{who} cannot be reached ({error}). Is it running, and are FARM_TASKS_BROKER_URL and "
         "FARM_TASKS_RESULT_BACKEND right?"
     )

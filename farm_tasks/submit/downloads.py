@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from farm_tasks.queues import NORMAL, Priority
 from farm_tasks.submit.sending import Entity, send
 from farm_tasks.submit.submission import Submission
 
@@ -11,6 +12,8 @@ def download_working_file(
     file_path: str | None = None,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download the content of a working file, byte for byte."""
     return send(
@@ -18,6 +21,8 @@ def download_working_file(
         working_file=working_file,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -26,6 +31,8 @@ def download_attachment_file(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download a comment's attachment, byte for byte."""
     return send(
@@ -33,6 +40,8 @@ def download_attachment_file(
         attachment_file=attachment_file,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -41,6 +50,8 @@ def download_preview_file(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download a preview as it is kept: movies as MP4, pictures as PNG, other files as sent."""
     return send(
@@ -48,6 +59,8 @@ def download_preview_file(
         preview_file=preview_file,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -56,6 +69,8 @@ def download_preview_file_thumbnail(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download a preview's thumbnail, a PNG."""
     return send(
@@ -63,6 +78,8 @@ def download_preview_file_thumbnail(
         preview_file=preview_file,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -71,6 +88,8 @@ def download_preview_file_cover(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download a preview's cover, a PNG: of a movie, its first frame."""
     return send(
@@ -78,6 +97,8 @@ def download_preview_file_cover(
         preview_file=preview_file,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -86,6 +107,8 @@ def download_preview_movie(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download a preview's movie in full definition. A picture has none: EntityNotFound."""
     return send(
@@ -93,6 +116,8 @@ def download_preview_movie(
         preview_file=preview_file,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -101,6 +126,8 @@ def download_preview_lowdef_movie(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download a preview's movie in low definition. A picture has none: EntityNotFound."""
     return send(
@@ -108,6 +135,8 @@ def download_preview_lowdef_movie(
         preview_file=preview_file,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -116,6 +145,8 @@ def download_attachment_thumbnail(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download an attachment's thumbnail."""
     return send(
@@ -123,6 +154,8 @@ def download_attachment_thumbnail(
         attachment_file=attachment_file,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -131,6 +164,8 @@ def download_person_avatar(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download a person's picture. EntityNotFound where none is set."""
     return send(
@@ -138,6 +173,8 @@ def download_person_avatar(
         person=person,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -146,6 +183,8 @@ def download_project_avatar(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download a project's thumbnail. EntityNotFound where none is set."""
     return send(
@@ -153,6 +192,8 @@ def download_project_avatar(
         project=project,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -161,6 +202,8 @@ def download_organisation_avatar(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download the organisation's logo. EntityNotFound where none is set."""
     return send(
@@ -168,6 +211,8 @@ def download_organisation_avatar(
         organisation=organisation,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -176,6 +221,8 @@ def extract_tile_from_preview(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download the tile image that Kitsu renders from a movie preview, all its frames in one."""
     return send(
@@ -183,6 +230,8 @@ def extract_tile_from_preview(
         preview_file=preview_file,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -191,6 +240,8 @@ def download_playlist_zip(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download a playlist's previews as a ZIP archive, which Kitsu makes on request."""
     return send(
@@ -198,6 +249,8 @@ def download_playlist_zip(
         playlist=playlist,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -207,6 +260,8 @@ def extract_frame_from_preview(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download one frame of a movie preview, a PNG that Kitsu renders on request."""
     return send(
@@ -215,6 +270,8 @@ def extract_frame_from_preview(
         frame_number=frame_number,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -224,6 +281,8 @@ def download_playlist_build(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download the movie that a build job made of a playlist."""
     return send(
@@ -232,4 +291,6 @@ def download_playlist_build(
         build_job=build_job,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )

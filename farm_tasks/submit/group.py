@@ -11,11 +11,15 @@ from typing import Any
 
 from farm_tasks.errors import FarmTasksError, StillRunning, UnknownSubmission
 from farm_tasks.settings import settings
-from farm_tasks.states import FAILURE, REVOKED, SUCCESS, group_key
+from farm_tasks.states import FAILURE, GROUPS_KEY, REVOKED, SUCCESS, group_key
 from farm_tasks.submit import feed, record
 from farm_tasks.submit.connection import reaching_redis, redis_client
+from farm_tasks.submit.sending import UPLOADS_NOTHING
 from farm_tasks.submit.submission import Submission
 from farm_tasks.transfer.progress import RATE_WINDOW
+
+LISTED = 90 * 86400
+"""Seconds that a group stays on the list of groups, at least: submitters share it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class GroupProgress:
         bytes_read: Bytes transferred so far, over all.
         total: Bytes in all, as far as they are known: a download's size shows when it begins.
         rate: Bytes per second over the last few seconds.
+        fraction: 0 to 1 of the files, each with its own share of what it has moved.
+        sizes_known: Whether ``total`` holds all of them.
     """
 
     files_done: int
@@ -37,15 +43,26 @@ class GroupProgress:
     bytes_read: int
     total: int
     rate: float = 0.0
+    fraction: float = 0.0
+    sizes_known: bool = True
 
     @property
     def percent(self) -> float | None:
-        """0 to 100 of the bytes where they are known, else of the files."""
-        if self.total > 0:
+        """0 to 100 of the bytes where all sizes are known, else of the files."""
+        if not self.files_total:
+            return None
+        if self.files_done + self.files_failed == self.files_total:
+            return 100.0
+        if self.sizes_known and self.total > 0:
             return min(100.0, 100.0 * self.bytes_read / self.total)
-        if self.files_total:
-            return 100.0 * (self.files_done + self.files_failed) / self.files_total
-        return None
+        return 100.0 * self.fraction
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds left at that rate, or None when it cannot be told."""
+        if not self.sizes_known or self.rate <= 0 or self.total <= 0:
+            return None
+        return max(0, self.total - self.bytes_read) / self.rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,8 +89,22 @@ class Group:
             for one in group.submissions:
                 pipeline.rpush(group_key(group.id), one.id)
             pipeline.expire(group_key(group.id), settings().record_seconds)
+            now = time.time()
+            pipeline.zadd(GROUPS_KEY, {group.id: now})
+            pipeline.zremrangebyscore(GROUPS_KEY, 0, now - max(settings().record_seconds, LISTED))
             pipeline.execute()
         return group
+
+    @classmethod
+    def recent(cls, limit: int = 50) -> list[tuple[str, float]]:
+        """The newest groups' ids, and when each was made, in seconds since the epoch.
+
+        Raises:
+            BrokerUnavailable: Redis cannot be reached.
+        """
+        with reaching_redis():
+            found = redis_client().zrevrange(GROUPS_KEY, 0, limit - 1, withscores=True)
+        return [(one.decode(), made) for one, made in found]
 
     @classmethod
     def load(cls, group_id: str) -> Group:
@@ -95,7 +126,7 @@ class Group:
 
     def progress(self) -> GroupProgress:
         """The overall progress as it is now."""
-        return _add_up(self.records())
+        return add_up(self.records())
 
     def watch(self, timeout: float | None = None) -> Iterator[GroupProgress]:
         """Yield the overall progress each time that a member's changes, until all have ended."""
@@ -105,7 +136,7 @@ class Group:
             records[change.id] = change
             if len(records) < len(self.submissions):
                 continue
-            overall = _add_up(list(records.values()))
+            overall = add_up(list(records.values()))
             now = time.monotonic()
             readings.append((now, overall.bytes_read))
             while len(readings) > 2 and now - readings[1][0] >= RATE_WINDOW:
@@ -153,13 +184,20 @@ def _outcome(ended: record.Record) -> Any:
         return error
 
 
-def _add_up(records: list[record.Record]) -> GroupProgress:
-    done = sum(one.state == SUCCESS for one in records)
-    failed = sum(one.is_final for one in records) - done
+def add_up(records: Sequence[record.Record]) -> GroupProgress:
+    """The overall progress of what has these records."""
+    ended = [one for one in records if one.is_final]
+    done = sum(one.state == SUCCESS for one in ended)
+    open_ones = [one.progress for one in records if not one.is_final]
+    fraction = len(ended) + sum((one.percent or 0.0) / 100.0 for one in open_ones)
     return GroupProgress(
         files_done=done,
-        files_failed=failed,
+        files_failed=len(ended) - done,
         files_total=len(records),
         bytes_read=sum(one.progress.bytes_read for one in records),
         total=sum(one.progress.total for one in records),
+        fraction=fraction / len(records) if records else 0.0,
+        # A download's size shows when it begins: a bar that counted those so far would fall back.
+        sizes_known=all(one.total > 0 for one in open_ones)
+        and not any(one.function.startswith(UPLOADS_NOTHING) for one in records),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from farm_tasks.queues import NORMAL, Priority
 from farm_tasks.submit.sending import Entity, send
 from farm_tasks.submit.submission import Submission
 
@@ -15,6 +16,8 @@ def upload_preview_file(
     no_job: bool = False,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Upload the content of a preview file. Returns the preview file, still ``processing``."""
     return send(
@@ -24,6 +27,8 @@ def upload_preview_file(
         normalize_movie=normalize_movie,
         no_job=no_job,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -37,6 +42,8 @@ def add_preview(
     no_job: bool = False,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Make a preview on a comment and upload its content. Returns the preview file."""
     return send(
@@ -49,6 +56,8 @@ def add_preview(
         revision=revision,
         no_job=no_job,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -62,6 +71,8 @@ def add_extra_preview(
     no_job: bool = False,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Make one more preview under the revision of ``preview_file`` and upload its content."""
     return send(
@@ -74,6 +85,8 @@ def add_extra_preview(
         normalize_movie=normalize_movie,
         no_job=no_job,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -94,6 +107,8 @@ def publish_preview(
     wait_until_ready: bool = False,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Comment, make a preview on the comment, upload it. Returns ``[comment, preview_file]``."""
     return send(
@@ -113,4 +128,6 @@ def publish_preview(
         links=links,
         wait_until_ready=wait_until_ready,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )

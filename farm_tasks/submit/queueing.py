@@ -91,6 +91,8 @@ def store_queued(
 def send_message(record: dict[str, Any]) -> None:
     """Send a record's message, and have workers see that it is not lost from now on."""
     message.send(sender(), record)
+    if settings().broker_is_rabbitmq:
+        return  # nobody can look through RabbitMQ's queues; it loses no message either
     # Not before: a message that could not be sent must not be sent by a worker, later.
     with contextlib.suppress(RedisError):  # it is sent, which is what counts
         redis_client().zadd(OPEN_KEY, {record["task_id"]: time.time()})

@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from farm_tasks.errors import Cancelled, FarmTasksError, PermanentFailure, UnknownSubmission
+from farm_tasks.queues import NORMAL
 from farm_tasks.states import (
     FAILURE,
+    FARM_JOB_FIELD,
     FINAL_STATES,
     KEY_FIELD,
+    PRIORITY_FIELD,
     PROGRESS,
     QUEUED,
     RETRY,
@@ -47,6 +50,9 @@ class Record:
         worker: The worker that has or had it.
         arguments: What it was submitted with.
         key: The key it was submitted with, if it was.
+        queue: The queue that it waits in or came from, if it is known.
+        priority: ``high``, ``normal`` or ``low``.
+        farm_job: The farm job that it belongs to, if it was said.
         ended: When it ended, in seconds since the epoch; None while it has not.
     """
 
@@ -59,6 +65,9 @@ class Record:
     worker: str | None = None
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
     key: str | None = None
+    queue: str | None = None
+    priority: str = NORMAL
+    farm_job: str | None = None
     ended: float | None = None
 
     @property
@@ -130,6 +139,9 @@ def decode(submission_id: str, value: bytes | None) -> Record:
         worker=meta.get("worker"),
         arguments=arguments if isinstance(arguments, dict) else {},
         key=meta.get(KEY_FIELD),
+        queue=meta.get("queue"),
+        priority=meta.get(PRIORITY_FIELD) or NORMAL,
+        farm_job=meta.get(FARM_JOB_FIELD),
         ended=_moment(meta.get("date_done")),
     )
 

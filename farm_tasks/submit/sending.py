@@ -10,12 +10,22 @@ from typing import Any
 
 from kombu.exceptions import EncodeError
 
+from farm_tasks import queues
 from farm_tasks.arguments import LARGEST_MESSAGE
 from farm_tasks.entity import Entity, entity_id, is_entity
 from farm_tasks.errors import InvalidArgument
-from farm_tasks.states import INDEX_KEY, KEY_FIELD, QUEUED, result_key
+from farm_tasks.queues import Priority
+from farm_tasks.states import (
+    FARM_JOB_FIELD,
+    INDEX_KEY,
+    KEY_FIELD,
+    PRIORITY_FIELD,
+    QUEUED,
+    result_key,
+)
 from farm_tasks.submit.claim import check_key, submit_once
 from farm_tasks.submit.connection import reaching_redis, redis_client, sender
+from farm_tasks.submit.farm_job import farm_job_of
 from farm_tasks.submit.queueing import send_message, store_queued
 from farm_tasks.submit.submission import Submission
 from farm_tasks.transfer.progress import Progress
@@ -26,7 +36,14 @@ PATH_ARGUMENTS = frozenset(["csv_file_path", "file_path", "otio_file_path", "pre
 UPLOADS_NOTHING = ("download_", "export_", "extract_")
 
 
-def send(function: str, *, key: str | None = None, **arguments: Any) -> Submission:
+def send(
+    function: str,
+    *,
+    key: str | None = None,
+    priority: Priority = queues.NORMAL,
+    farm_job: str | None = None,
+    **arguments: Any,
+) -> Submission:
     """Submit a transfer by the name of its function.
 
     Args:
@@ -35,6 +52,9 @@ def send(function: str, *, key: str | None = None, **arguments: Any) -> Submissi
             while its submission is queued or running, or after it has ended well, is that
             submission; after it failed or was cancelled, it runs again under its id with these
             arguments. Remembered as long as the submission's record.
+        priority: ``high`` is taken before what waits already, ``low`` after all else.
+        farm_job: The farm job that this belongs to, as people and logs know it. By default what the
+            farm says in the environment of its jobs: see :mod:`farm_tasks.submit.farm_job`.
         **arguments: gazu's arguments. Dicts of entities are sent as their ids, relative paths as
             absolute ones.
 
@@ -44,10 +64,13 @@ def send(function: str, *, key: str | None = None, **arguments: Any) -> Submissi
     """
     if key is not None:
         check_key(key)
+    queues.priority_number(priority)  # as a check, before anything is stored
+    job = farm_job_of(farm_job)
     message = {name: _portable(function, name, value) for name, value in arguments.items()}
     sources = _paths(message)
+    sizes = [] if function.startswith(UPLOADS_NOTHING) else [_size(one) for one in sources]
     queued = Progress(
-        total=0 if function.startswith(UPLOADS_NOTHING) else sum(map(_size, sources)),
+        total=sum(filter(None, sizes)),
         stage="queued",
         file=sources[-1] if sources else "",
         updated=time.time(),
@@ -61,7 +84,11 @@ def send(function: str, *, key: str | None = None, **arguments: Any) -> Submissi
         "task_id": str(uuid.uuid4()),
         "name": f"farm_tasks.{function}",
         "kwargs": message,
+        "queue": queues.queue_of(function, message, _together(sizes)),
+        PRIORITY_FIELD: priority,
     }
+    if job:
+        record[FARM_JOB_FIELD] = job
     if key is not None:
         record[KEY_FIELD] = key
     encoded = _encoded(record)
@@ -139,9 +166,15 @@ def _paths(message: dict[str, Any]) -> list[str]:
     return paths
 
 
-def _size(path: str) -> int:
+def _size(path: str) -> int | None:
     """Bytes, as far as this machine can tell; the worker knows for sure."""
     try:
         return os.path.getsize(path)
     except (OSError, ValueError):
-        return 0
+        return None
+
+
+def _together(sizes: list[int | None]) -> int | None:
+    """Bytes of all files; None where there are none, or not all are to be seen."""
+    known = [one for one in sizes if one is not None]
+    return sum(known) if known and len(known) == len(sizes) else None

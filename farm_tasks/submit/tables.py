@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from farm_tasks.queues import NORMAL, Priority
 from farm_tasks.submit.sending import Entity, send
 from farm_tasks.submit.submission import Submission
 
@@ -11,6 +12,8 @@ def import_assets_with_csv(
     csv_file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Create the assets that a CSV file lists. Returns them."""
     return send(
@@ -18,6 +21,8 @@ def import_assets_with_csv(
         project=project,
         csv_file_path=csv_file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -26,6 +31,8 @@ def import_shots_with_csv(
     csv_file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Create the shots that a CSV file lists. Returns them."""
     return send(
@@ -33,6 +40,8 @@ def import_shots_with_csv(
         project=project,
         csv_file_path=csv_file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -44,6 +53,8 @@ def import_otio(
     match_case: bool = True,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Create or update shots from an editorial file (OTIO, EDL, XML)."""
     return send(
@@ -54,6 +65,8 @@ def import_otio(
         naming_convention=naming_convention,
         match_case=match_case,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -64,6 +77,8 @@ def export_assets_with_csv(
     assigned_to: Entity | None = None,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download a project's assets as a CSV file."""
     return send(
@@ -73,6 +88,8 @@ def export_assets_with_csv(
         episode=episode,
         assigned_to=assigned_to,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -83,6 +100,8 @@ def export_shots_with_csv(
     assigned_to: Entity | None = None,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Download a project's shots as a CSV file."""
     return send(
@@ -92,4 +111,6 @@ def export_shots_with_csv(
         episode=episode,
         assigned_to=assigned_to,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from farm_tasks.queues import NORMAL, Priority
 from farm_tasks.submit.sending import Entity, send
 from farm_tasks.submit.submission import Submission
 
@@ -11,6 +12,8 @@ def upload_working_file(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Upload the content of a working file, in place of what was there. Returns the model."""
     return send(
@@ -18,6 +21,8 @@ def upload_working_file(
         working_file=working_file,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -26,6 +31,8 @@ def upload_person_avatar(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Upload a person's picture. Returns ``{"thumbnail_path": str}``."""
     return send(
@@ -33,6 +40,8 @@ def upload_person_avatar(
         person=person,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -41,6 +50,8 @@ def set_avatar(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Upload a person's picture: gazu.person's name for :func:`upload_person_avatar`."""
     return send(
@@ -48,6 +59,8 @@ def set_avatar(
         person=person,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -56,6 +69,8 @@ def upload_project_avatar(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Upload a project's thumbnail. Returns ``{"thumbnail_path": str}``."""
     return send(
@@ -63,6 +78,8 @@ def upload_project_avatar(
         project=project,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )
 
 
@@ -71,6 +88,8 @@ def upload_organisation_avatar(
     file_path: str,
     *,
     key: str | None = None,
+    priority: Priority = NORMAL,
+    farm_job: str | None = None,
 ) -> Submission:
     """Upload the organisation's logo. Returns ``{"thumbnail_path": str}``."""
     return send(
@@ -78,4 +97,6 @@ def upload_organisation_avatar(
         organisation=organisation,
         file_path=file_path,
         key=key,
+        priority=priority,
+        farm_job=farm_job,
     )

@@ -19,7 +19,9 @@ from urllib3.fields import RequestField
 
 from farm_tasks.confinement import current, path_behind
 from farm_tasks.errors import FileChanged, FileUnreadable
-from farm_tasks.transfer.progress import ProgressCallback, announce
+from farm_tasks.transfer import limit
+from farm_tasks.transfer.limit import Lane
+from farm_tasks.transfer.progress import ProgressCallback, announce, check, moved
 
 PIECE_BYTES = 512 * 1024
 """Large enough for full speed; small enough that 15 s of send timeout tolerate 35 kB/s."""
@@ -56,8 +58,10 @@ class FilePart:
             confined.check_lent(_name_of(source, "file"), source)
         self.size = self._stat.st_size
 
-    def read_pieces(self, buffer: memoryview) -> Iterator[memoryview]:
+    def read_pieces(self, buffer: memoryview, lane: Lane | None = None) -> Iterator[memoryview]:
         """Yield the content in views of ``buffer``, each valid until the next is asked for.
+
+        They are as large as ``buffer``, or as ``lane`` has them.
 
         Raises:
             FileChanged: it shrank, grew or was written to since it was opened. Raised before the
@@ -70,7 +74,8 @@ class FilePart:
                 self._check_unchanged()
             self._source.seek(0)
             while left:
-                piece = self._read(buffer[: min(left, len(buffer))])
+                most = len(buffer) if lane is None else lane.piece(len(buffer))
+                piece = self._read(buffer[: min(left, most)])
                 left -= len(piece)
                 if not piece:
                     self._fail_changed()
@@ -145,6 +150,7 @@ class MultipartBody:
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
         buffer = memoryview(bytearray(PIECE_BYTES))
+        lane = limit.up()
         sent = 0
         self._reported = -1
         # Each time: what is sent again was "waiting for Kitsu" before.
@@ -154,9 +160,12 @@ class MultipartBody:
                 yield part
                 continue
             yield part.head
-            for piece in part.read_pieces(buffer):
+            for piece in part.read_pieces(buffer, lane):
+                if lane is not None:
+                    lane.wait(len(piece), self._check)
                 yield piece
                 sent += len(piece)
+                moved(self._progress, len(piece))
                 self._report(sent - self.backlog())
             yield b"\r\n"
         announce(self._progress, "waiting for Kitsu")
@@ -166,6 +175,9 @@ class MultipartBody:
         """Report the end: to be called when the server has answered that it took the body."""
         if self._has_files and self._reported < self.total:
             self._report(self.total)
+
+    def _check(self) -> None:
+        check(self._progress)
 
     def _report(self, arrived: int) -> None:
         self._reported = max(self._reported, arrived, 0)

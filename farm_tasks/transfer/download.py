@@ -13,6 +13,7 @@ import requests
 import urllib3.exceptions
 
 from farm_tasks.errors import ContentChanged, FarmTasksError, Stalled, TemporaryFailure
+from farm_tasks.transfer import limit
 from farm_tasks.transfer.failures import Refusal, from_network, from_status
 
 if TYPE_CHECKING:
@@ -101,17 +102,24 @@ class Download(requests.Response):
         self._content_consumed = True
 
     def _read(self) -> Iterator[bytes]:
+        lane = limit.down()
         while True:
             asked_at = time.monotonic()
+            most = READ_BYTES if lane is None else lane.piece(READ_BYTES)
             if self._decode:
-                piece = self.raw.read(64 * 1024, decode_content=True)
+                piece = self.raw.read(min(most, 64 * 1024), decode_content=True)
             else:
-                piece = self.raw.read1(READ_BYTES, decode_content=False)
+                piece = self.raw.read1(most, decode_content=False)
             if not piece:
                 return
-            # Only the network's share of the time: a slow disk is not the server's fault.
+            # Only the network's share of the time: a slow disk is not the server's fault, nor are
+            # limits of our own.
             self._waited += time.monotonic() - asked_at
             self._arrived += len(piece)
+            self._session.note_moved(len(piece))
+            if lane is not None:
+                # What arrives is known afterwards. The kernel's buffer fills, and the sender waits.
+                lane.wait(len(piece), self._session.check)
             yield piece
             self._check_rate()
 

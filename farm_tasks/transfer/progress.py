@@ -80,6 +80,10 @@ class Meter:
         stage: What the transfer begins with.
         attempt: 1 for the first try.
         clock: Seconds that never go back.
+
+    Attributes:
+        moved_bytes: File bytes that a socket has taken or given: what is sent again counts again,
+            and what an earlier attempt has done does not.
     """
 
     def __init__(
@@ -96,6 +100,9 @@ class Meter:
         self._count = (0, total)
         self._clock = clock
         self._readings: deque[tuple[float, int]] = deque([(clock(), 0)])
+        self._first: tuple[float, int] | None = None
+        self._last = (0.0, 0)
+        self.moved_bytes = 0
         self._stop: Exception | None = None
         self._wakes: list[Callable[[], object]] = []
 
@@ -109,6 +116,19 @@ class Meter:
         # A body that is sent again (a token was refreshed, a redirect) starts over at 0: the bar
         # waits at its high-water mark. One tuple, so that a reader never sees half an update.
         self._count = (max(bytes_read, self._count[0]), total or self._count[1])
+
+    def moved(self, count: int) -> None:
+        """Note that ``count`` more bytes went over the wire."""
+        self.moved_bytes += count
+        self._last = (self._clock(), self.moved_bytes)
+        self._first = self._first or self._last
+
+    @property
+    def throughput(self) -> float | None:
+        """Bytes per second from the first piece to the last; None of less than two pieces."""
+        if self._first is None or self._last[0] <= self._first[0]:
+            return None
+        return (self._last[1] - self._first[1]) / (self._last[0] - self._first[0])
 
     def stop(self, error: Exception) -> None:
         """Make the next call raise ``error`` in the thread that moves the bytes.
@@ -173,6 +193,13 @@ def announce(callback: object, stage: str) -> None:
         listen(stage)
 
 
+def moved(callback: object, count: int) -> None:
+    """Tell ``callback`` what went over the wire if it counts that, as a :class:`Meter` does."""
+    listen = getattr(callback, "moved", None)
+    if listen is not None:
+        listen(count)
+
+
 def check(callback: object) -> None:
     """Raise what ends the transfer if ``callback`` knows of it, as a :class:`Meter` does."""
     ask = getattr(callback, "check", None)
@@ -209,6 +236,10 @@ class Share:
     def announce(self, stage: str) -> None:
         """Pass the stage on."""
         announce(self._callback, stage)
+
+    def moved(self, count: int) -> None:
+        """Pass on what went over the wire."""
+        moved(self._callback, count)
 
     def check(self) -> None:
         """Raise what ends the whole, if it was stopped."""

@@ -22,7 +22,7 @@ from farm_tasks.transfer.body import MultipartBody
 from farm_tasks.transfer.connection import TransferAdapter, Wire
 from farm_tasks.transfer.download import Download
 from farm_tasks.transfer.failures import Refusal, from_network, from_status
-from farm_tasks.transfer.progress import ProgressCallback, announce, check, on_stop
+from farm_tasks.transfer.progress import ProgressCallback, announce, check, moved, on_stop
 
 __all__ = ["Limits", "TransferAdapter", "TransferSession"]
 
@@ -168,6 +168,10 @@ class TransferSession(requests.Session):
     def check(self) -> None:
         """Raise what ends this transfer, if someone asked for its end."""
         check(self._progress)
+
+    def note_moved(self, count: int) -> None:
+        """Hear that so many bytes of a download have arrived."""
+        moved(self._progress, count)
 
     def pause(self, seconds: float) -> None:
         """Sleep, unless someone asks for the end of this transfer."""

@@ -9,7 +9,10 @@ from celery import Celery
 
 import worker_config
 from farm_tasks.worker import logs as _logs  # noqa: F401 (connects itself to Celery's signals)
+from farm_tasks.worker import pulse as _pulse  # noqa: F401 (connects itself as well)
 from farm_tasks.worker import transport
+from farm_tasks.worker.heartbeat import Heartbeat
+from farm_tasks.worker.limits import RateLimit
 from farm_tasks.worker.lost_messages import LostMessages
 from farm_tasks.worker.shutdown import Shutdown
 from farm_tasks.worker.visibility import Visibility
@@ -25,5 +28,7 @@ app.loader.override_backends = {
     "rediss": "farm_tasks.worker.backend:TransferBackend",
 }
 app.steps["worker"].add(Shutdown)
+app.steps["consumer"].add(RateLimit)
 app.steps["consumer"].add(Visibility)
 app.steps["consumer"].add(LostMessages)
+app.steps["consumer"].add(Heartbeat)

@@ -15,13 +15,18 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from farm_tasks.cancelling import wish_to_cancel
+from farm_tasks.counting import Count, of_change
+from farm_tasks.queues import priority_name
 from farm_tasks.states import (
+    FARM_JOB_FIELD,
     FINAL_STATES,
     INDEX_KEY,
     KEY_FIELD,
     OPEN_KEY,
+    PRIORITY_FIELD,
     PROGRESS,
     QUEUED,
+    RETRY,
     REVOKED,
     STARTED,
     SUCCESS,
@@ -85,9 +90,12 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
         meta: dict[str, Any] = super()._get_result_meta(
             result, state, traceback, request, **options
         )
-        key = getattr(request, KEY_FIELD, None)  # a header of the message
-        if key is not None:
-            meta[KEY_FIELD] = key
+        for name in (KEY_FIELD, FARM_JOB_FIELD):  # headers of the message
+            if (value := getattr(request, name, None)) is not None:
+                meta[name] = value
+        delivery = getattr(request, "delivery_info", None)
+        if delivery:
+            meta[PRIORITY_FIELD] = priority_name(delivery.get("priority"))
         if state != PROGRESS:
             meta["progress"] = getattr(request, "progress", None) or self._stored_progress(request)
         return meta
@@ -121,7 +129,8 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
                     return  # a message that came twice: its submission is under way
                 if state == STARTED and is_of_another_run(stored, self.decode(value)["kwargs"]):
                     return  # it is about to be dropped
-            if replace(self.client, key, seen, value, int(self.expires or _FOREVER)):
+            seconds = int(self.expires or _FOREVER)
+            if replace(self.client, key, seen, value, seconds, self._counts(seen, value, state)):
                 break
         if seen is None:
             # Sent by its name alone, not by our submitter: from now on it is listed as well.
@@ -133,3 +142,10 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
             if state == SUCCESS:
                 # Nothing of what it did will be asked for again; not before its end is stored.
                 self.client.delete(ledger_key(submission_id))
+
+    def _counts(self, seen: Any, value: Any, state: str) -> list[Count]:
+        """What is counted with a state, if it is an end or a retry."""
+        if state not in FINAL_STATES and state != RETRY:
+            return []
+        before = None if seen is None else self.decode(seen)["status"]
+        return of_change(self.decode(value), before)

@@ -1,4 +1,4 @@
-"""A thread beside Celery's event loop, for as long as the worker has a broker of Redis.
+"""A thread beside Celery's event loop, for as long as the worker runs; most need a broker of Redis.
 
 The loop stands still while the solo pool works, and whenever Redis does.
 """
@@ -18,6 +18,7 @@ class Background(bootsteps.StartStopStep):  # type: ignore[misc]
     """Runs :meth:`work` from the first connection until the worker has let go of its messages."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
+    needs_redis_broker = True
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
@@ -29,9 +30,10 @@ class Background(bootsteps.StartStopStep):  # type: ignore[misc]
         raise NotImplementedError
 
     def start(self, consumer: Any) -> None:
-        """Begin, if the broker is Redis. Called again after each reconnect."""
+        """Begin, if the broker is Redis or need not be. Called again after each reconnect."""
         # RabbitMQ sees a dead worker by its connection. Sentinel's driver is Redis's.
-        if self._thread is None and consumer.connection.transport.driver_type == "redis":
+        is_redis = consumer.connection.transport.driver_type == "redis"
+        if self._thread is None and (is_redis or not self.needs_redis_broker):
             self._thread = threading.Thread(
                 target=self.work, args=(consumer, self._ended), name=self.name, daemon=True
             )

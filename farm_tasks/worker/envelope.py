@@ -1,4 +1,4 @@
-"""A message as it lies in Redis: what is taken, and what is not.
+"""A message as the broker has it: what is taken, and what is not.
 
 Celery trusts its messages: a header of another type than it expects ends the worker, a field says
 which queue the message goes back to, and a link in it may name any task, in any queue that the
@@ -13,6 +13,7 @@ import datetime
 import json
 import re
 import uuid
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from celery.app.task import Context
@@ -27,6 +28,8 @@ from pydantic import (
 )
 
 from farm_tasks.arguments import LARGEST_MESSAGE
+from farm_tasks.queues import MOST_PRIORITY, NORMAL, priority_number
+from farm_tasks.states import FARM_JOB_FIELD
 
 LARGEST_ENVELOPE = 2 * LARGEST_MESSAGE
 """Bytes of a message with its headers, its body as base64."""
@@ -39,6 +42,8 @@ DEEPEST = 32
 
 _SHOWN = 4096
 """Characters of what is only shown."""
+
+_LONGEST_LABEL = 200
 
 _EARLIEST = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 _LATEST = datetime.datetime(2200, 1, 1, tzinfo=datetime.UTC)
@@ -111,7 +116,7 @@ class _Properties(BaseModel):
     correlation_id: _Id | None = None
     reply_to: _Id | None = None
     delivery_mode: Literal[1, 2] = 2
-    priority: int = Field(0, ge=-(2**31), le=2**31)
+    priority: int | None = Field(None, ge=-(2**31), le=2**31)
     body_encoding: Literal["base64"] | None = None
     delivery_info: _DeliveryInfo = _DeliveryInfo()
 
@@ -181,15 +186,55 @@ def checked(data: bytes, queue: str) -> tuple[str, bytes]:
         queue: The queue that it came from, to which it goes back if the worker dies.
 
     Returns:
-        A delivery tag of its own, and the message with that and nothing that was not checked.
+        A delivery tag of its own, as the name it is kept under meanwhile is not the sender's to say
+        either; and the message with that and nothing that was not checked.
 
     Raises:
         Unacceptable: it is not.
     """
-    if len(data) > LARGEST_ENVELOPE:
-        raise Unacceptable(f"it has {len(data):,} bytes, {LARGEST_ENVELOPE:,} are taken")
+    clean = _clean(lambda: json.loads(data), len(data), queue)
+    tag = clean["properties"]["delivery_tag"] = str(uuid.uuid4())
+    return tag, json.dumps(clean).encode()
+
+
+def check_delivered(message: Any, queue: str) -> None:
+    """See that a message from RabbitMQ is one that a worker takes, and leave only that of it.
+
+    Args:
+        message: kombu's; changed in place.
+        queue: The queue that it came from, to which a retry of it is sent.
+
+    Raises:
+        Unacceptable: it is not.
+    """
+    body = message.body if message.body is not None else b""
+    given = {
+        "content-type": message.content_type,
+        "content-encoding": message.content_encoding,
+        "headers": message.headers,
+        "properties": {**message.properties, "delivery_info": message.delivery_info},
+    }
+
+    def read() -> dict[str, Any]:
+        text = body if isinstance(body, str) else bytes(body).decode("utf-8")
+        return {**given, "body": text}
+
+    clean = _clean(read, len(body), queue)
+    message.headers = clean["headers"]
+    message.properties = clean["properties"]
+    message.delivery_info = {**message.delivery_info, **message.properties.pop("delivery_info")}
+
+
+def _clean(read: Callable[[], Any], size: int, queue: str) -> dict[str, Any]:
+    """What is taken of a message, with nothing that was not checked.
+
+    Raises:
+        Unacceptable: it is none.
+    """
+    if size > LARGEST_ENVELOPE:
+        raise Unacceptable(f"it has {size:,} bytes, {LARGEST_ENVELOPE:,} are taken")
     try:
-        envelope = _Envelope.model_validate(json.loads(data))
+        envelope = _Envelope.model_validate(read())
         headers = _Headers.model_validate(envelope.headers)
         _check_body(_decoded(envelope))
     except ValidationError as error:
@@ -201,14 +246,14 @@ def checked(data: bytes, queue: str) -> tuple[str, bytes]:
         raise Unacceptable(f"it is no JSON that Celery sends ({type(error).__name__})") from None
     if headers.task.startswith("celery."):
         raise Unacceptable("it names one of Celery's own tasks")
-    tag = str(uuid.uuid4())
     properties = envelope.properties.model_dump()
-    # Where it goes back to and under what name it is kept meanwhile is not the sender's to say.
-    properties["delivery_tag"] = tag
+    # Where it goes back to is not the sender's to say.
     properties["delivery_info"] |= {"exchange": "", "routing_key": queue}
-    properties["priority"] = min(max(properties["priority"], 0), 9)
+    # kombu writes 0 where nothing was said.
+    priority = properties["priority"] or priority_number(NORMAL)
+    properties["priority"] = min(max(priority, 0), MOST_PRIORITY)
     properties["reply_to"] = properties["reply_to"] or ""
-    clean = {
+    return {
         "body": envelope.body,
         "content-type": envelope.content_type,
         "content-encoding": envelope.content_encoding,
@@ -220,7 +265,6 @@ def checked(data: bytes, queue: str) -> tuple[str, bytes]:
         },
         "properties": properties,
     }
-    return tag, json.dumps(clean).encode()
 
 
 def _decoded(envelope: _Envelope) -> Any:
@@ -269,7 +313,13 @@ def _other_headers(headers: dict[str, Any]) -> dict[str, Any]:
         and name not in {"compression", "stamps", "groups"}
         and isinstance(value, (str, int))
         and len(str(value)[:_SHOWN]) < _SHOWN
+        and (name != FARM_JOB_FIELD or _is_shown_as_it_is(value))
     }
+
+
+def _is_shown_as_it_is(value: Any) -> bool:
+    """Whether a farm job's name may stand on every line of a log."""
+    return isinstance(value, str) and len(value) <= _LONGEST_LABEL and value.isprintable()
 
 
 def _problems(error: ValidationError) -> str:

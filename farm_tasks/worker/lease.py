@@ -10,6 +10,7 @@ system is asked whether the owner's process lives, and there is nothing to wait 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import logging
 import os
 import threading
@@ -142,13 +143,13 @@ class Keeper:
     def __init__(self, connect: Callable[[], Any]) -> None:
         self._connect = connect
         self._lock = threading.Lock()
-        self._held: dict[Lease, Callable[[], object]] = {}
+        self._held: dict[Lease, tuple[Callable[[], object], contextvars.Context]] = {}
         self._thread: threading.Thread | None = None
 
     def keep(self, lease: Lease, lost: Callable[[], object]) -> None:
         """Renew a lease until it is let go; call ``lost`` when another one has taken it."""
         with self._lock:
-            self._held[lease] = lost
+            self._held[lease] = lost, contextvars.copy_context()
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(
                     target=self._run, name="farm-tasks-leases", daemon=True
@@ -191,9 +192,10 @@ class Keeper:
 
     def _lose(self, lease: Lease) -> None:
         with self._lock:
-            lost = self._held.pop(lease, None)
-        if lost is not None:  # else it was let go of meanwhile
-            logger.warning("%s belongs to another worker now.", lease.key)
+            held = self._held.pop(lease, None)
+        if held is not None:  # else it was let go of meanwhile
+            lost, context = held
+            context.run(logger.warning, "%s belongs to another worker now.", lease.key)
             lost()
 
 

@@ -56,6 +56,7 @@ class RedisLedger:
         lease: The submission's, held by the caller.
         keeper: Renews the leases of :meth:`alone`.
         check: Raises when the submission is to end, while a step waits.
+        observe: Is told what is counted.
     """
 
     survives = True
@@ -67,6 +68,7 @@ class RedisLedger:
         lease: Lease,
         keeper: Keeper,
         check: Callable[[], object],
+        observe: Callable[[str, float], object] = lambda _what, _amount: None,
     ) -> None:
         self._redis = redis
         self._id = submission_id
@@ -74,10 +76,13 @@ class RedisLedger:
         self._lease = lease
         self._keeper = keeper
         self._check = check
+        self._observe = observe
 
     def unstoppable(self) -> RedisLedger:
         """The same, for cleaning up after the submission was told to end."""
-        return RedisLedger(self._redis, self._id, self._lease, self._keeper, lambda: None)
+        return RedisLedger(
+            self._redis, self._id, self._lease, self._keeper, lambda: None, self._observe
+        )
 
     def read(self, step: str) -> dict[str, Any] | None:
         """See the protocol."""
@@ -117,6 +122,10 @@ class RedisLedger:
         """See the protocol."""
         maker = self._patiently(lambda: self._redis.get(maker_key(entity)))
         return bool(maker == self._id.encode())
+
+    def observe(self, what: str, amount: float = 1.0) -> None:
+        """See the protocol."""
+        self._observe(what, amount)
 
     @contextlib.contextmanager
     def alone(self, what: str) -> Iterator[None]:

@@ -19,7 +19,8 @@ from typing import Any
 
 from kombu.utils.json import loads
 
-from farm_tasks import message
+from farm_tasks import message, queues
+from farm_tasks.counting import of_change
 from farm_tasks.errors import PermanentFailure
 from farm_tasks.settings import settings
 from farm_tasks.states import (
@@ -135,10 +136,10 @@ class _Searcher:
         if not homeless:
             return []
         with self._channel() as channel, channel.conn_or_acquire() as client:
-            queues = {self._app.conf.task_default_queue, *_queues(records, homeless)}
+            names = {*queues.ALL, *_queues(records, homeless)}
             lists = [
-                channel._q_for_pri(queue, priority)  # noqa: SLF001 (kombu names them nowhere)
-                for queue in queues
+                channel._q_for_pri(name, priority)  # noqa: SLF001 (kombu names them nowhere)
+                for name in names
                 for priority in channel.priority_steps
             ]
             if sum(client.llen(one) for one in lists) > MOST_WAITING:
@@ -194,13 +195,14 @@ class _Searcher:
             stored,
             json.dumps(failed),
             settings().record_seconds,
+            of_change(failed, record.get("status")),
         )
         records.hdel(ledger_key(submission_id), "resent")
         logger.error("%s failed: %s", submission_id, reason)
 
 
 def _queues(records: Any, ids: list[str]) -> set[str]:
-    """The queues that their records name, where they are not in the default one."""
+    """The queues that their records name: a studio may have some of its own."""
     stored = records.mget([result_key(one) for one in ids])
     found = [json.loads(one).get("queue") for one in stored if _status(one)]
     return {one for one in found if isinstance(one, str)}

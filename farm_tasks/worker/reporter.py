@@ -9,10 +9,11 @@ thread waits; the bytes go on.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from farm_tasks.cancelling import is_cancelled
@@ -45,9 +46,11 @@ class _Report:
         self.request = task.request_stack.top
         self.began = time.monotonic()
         self.meter = meter
+        self.context = contextvars.copy_context()  # for which task the log speaks
         self.due = 0.0
         self.last: Progress | None = None
         self.last_at = 0.0
+        self.counted = 0
         self.closing = False
         self.closed = threading.Event()
 
@@ -57,10 +60,12 @@ class Reporter:
 
     Args:
         app: The Celery app.
+        moved: Is told of the bytes that have gone over the wire, by the task's name.
     """
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, moved: Callable[[str, int], object]) -> None:
         self._app = app
+        self._moved = moved
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._reports: set[_Report] = set()
@@ -94,6 +99,7 @@ class Reporter:
             report.closed.wait(3 * PATIENCE)
             with self._lock:
                 self._reports.discard(report)
+            self._count(report)
             report.request.progress = meter.read().to_dict()
 
     def _run(self) -> None:
@@ -119,11 +125,12 @@ class Reporter:
             if report.closed.is_set():
                 continue
             report.due = now + INTERVAL
+            self._count(report)
             closing = report.closing
             try:
-                self._write_one(report, now)
+                report.context.run(self._write_one, report, now)
             except Exception as error:
-                self._complain("progress not written", error)
+                report.context.run(self._complain, "progress not written", error)
             else:
                 self._complained.discard("progress not written")
             if closing:
@@ -131,6 +138,13 @@ class Reporter:
                 with self._lock:
                     self._reports.discard(report)
         self._look_for_cancels([one for one in reports if not one.closing])
+
+    def _count(self, report: _Report) -> None:
+        """Pass on what has moved since the last time, each byte once."""
+        with self._lock:
+            moved = report.meter.moved_bytes
+            count, report.counted = moved - report.counted, moved
+        self._moved(report.task.name, count)
 
     def _write_one(self, report: _Report, now: float) -> None:
         progress = report.meter.read()

@@ -8,6 +8,8 @@ from typing import Any
 
 from celery.worker.request import Request
 
+from farm_tasks.worker.logs import of_task
+
 logger = logging.getLogger(__name__)
 
 
@@ -25,4 +27,4 @@ class TransferRequest(Request):  # type: ignore[misc]
         if signal is not None and int(signal) == getattr(signals, "SIGKILL", 9):
             super().terminate(pool, signal)
         else:
-            logger.info("%s is told to stop.", self.id)
+            logger.info("%s is told to stop.", self.id, extra=of_task(self.id, self.name))

@@ -88,10 +88,9 @@ class Shutdown(bootsteps.StartStopStep):  # type: ignore[misc]
             return  # no connection now
         try:
             consumer.task_consumer.cancel()
-            if consumer.connection.transport.driver_type == "redis":
-                _put_back(consumer)
-        except (OperationalError, RedisError, OSError) as error:
-            # They are in Redis all the same, and go to another worker after the timeout.
+            _put_back(consumer)
+        except (OperationalError, RedisError, OSError, *consumer.connection_errors) as error:
+            # The broker has them all the same, and gives them to another worker in a while.
             logger.warning("Waiting messages cannot be put back now: %r", error)
 
     def stop(self, worker: Any) -> None:
@@ -136,16 +135,21 @@ class Shutdown(bootsteps.StartStopStep):  # type: ignore[misc]
 
 def _put_back(consumer: Any) -> None:
     channel = consumer.task_consumer.channel
+    is_redis = consumer.connection.transport.driver_type == "redis"
     # What Redis sends us this second would lie in the socket until the end. As nobody consumes it
     # any more, kombu puts it back. Its channel does the same on closing.
-    if channel._in_poll:  # noqa: SLF001
+    if is_redis and channel._in_poll:  # noqa: SLF001
         with contextlib.suppress(queue.Empty):
             channel._brpop_read()  # noqa: SLF001
     # As Celery's own `inspect scheduled` finds them.
     for entry in [waiting.entry for waiting in consumer.timer.schedule.queue]:
         if entry.args and isinstance(entry.args[0], Request):
             entry.cancel()  # timers go on while the pool ends
-            channel.qos.reject(entry.args[0].message.delivery_tag, requeue=True)
+            message = entry.args[0].message
+            if is_redis:
+                channel.qos.reject(message.delivery_tag, requeue=True)
+            else:
+                message.requeue()
 
 
 def _running() -> list[Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import random
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from celery import Task, states
 from celery.exceptions import Ignore, Reject, TaskPredicate
-from celery.signals import task_postrun
+from celery.signals import task_postrun, worker_process_shutdown, worker_shutdown
 from celery.utils.log import get_task_logger
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -17,6 +18,7 @@ from redis.exceptions import RedisError
 from farm_tasks import arguments
 from farm_tasks.cancelling import is_cancelled, wish_to_cancel
 from farm_tasks.confinement import Confinement
+from farm_tasks.counting import CANCELLED, FAILED, HANDED_OVER, RETRIED, SUCCEEDED
 from farm_tasks.errors import (
     Cancelled,
     FarmTasksError,
@@ -31,8 +33,9 @@ from farm_tasks.settings import settings
 from farm_tasks.states import FINAL_STATES, REVOKED, lease_key, result_key
 from farm_tasks.stored_state import is_of_another_run
 from farm_tasks.transfer.partial_file import tag_of
-from farm_tasks.transfer.progress import Meter
+from farm_tasks.transfer.progress import Meter, Progress
 from farm_tasks.worker.app import app
+from farm_tasks.worker.counts import Counts
 from farm_tasks.worker.lease import Keeper, Lease, LostOwnership
 from farm_tasks.worker.ledger import RedisLedger
 from farm_tasks.worker.patience import patiently
@@ -80,7 +83,7 @@ class TransferTask(Task):  # type: ignore[misc]
         request = self.request
         request.files, request.sources = [], []
         request.meter = Meter(attempt=request.retries + 1)
-        request.lease = request.ledger = None
+        request.lease = request.ledger = request.began = None
         try:
             arguments.check(self.run, args, kwargs)
             _check_stopping()
@@ -88,29 +91,38 @@ class TransferTask(Task):  # type: ignore[misc]
             self._look_before_starting()
             result = request.ledger.result()
             if result is None:
+                request.began = time.monotonic()
                 with self._confinement() as request.confinement:
                     result = self.run(*args, **kwargs)
                 request.ledger.note_result(result)
+                self._count_attempt(SUCCEEDED)
+            else:
+                _counts.get().came_again()
             return result
         except Cancelled as cancelled:
+            self._count_attempt(CANCELLED)
             self._store_cancelled(cancelled)
             self._clean_up()
             raise Ignore from cancelled
         except LostOwnership as lost:
+            self._count_attempt(HANDED_OVER)
             logger.warning("%s goes on in another worker.", self.name)
             raise Ignore from lost
         except WorkerStopping as ending:
+            self._count_attempt(HANDED_OVER)
             logger.warning("%s goes to another worker: this one ends.", self.name)
             raise Reject(str(ending), requeue=True) from ending
         except TemporaryFailure as failure:
             self._try_again(failure)
         except FarmTasksError as failure:
+            self._count_attempt(FAILED)
             logger.error("%s failed: %s", self.name, failure)
             self._clean_up()
             raise
         except TaskPredicate:
             raise
         except Exception:  # a mistake of ours, or of Kitsu's that nobody has met yet
+            self._count_attempt(FAILED)
             self._clean_up()
             raise
 
@@ -161,8 +173,11 @@ class TransferTask(Task):  # type: ignore[misc]
         meter.file = files[-1] if files else ""
         meter.stage = "starting"
         meter(0, sum(map(self.request.confinement.size, self.request.sources)))
+        began = time.monotonic()
         with _reporter.get().reporting(self, meter), listening(meter):
-            return operation(*arguments, progress_callback=meter, **options)
+            result = operation(*arguments, progress_callback=meter, **options)
+        _log_end(meter.read(), time.monotonic() - began)
+        return result
 
     def _confinement(self) -> Confinement:
         """The roots of this run. Whoever has the lease may remove what dead owners have left."""
@@ -189,7 +204,11 @@ class TransferTask(Task):  # type: ignore[misc]
             self._come_back(owner)
         _keeper.get().keep(lease, lambda: request.meter.stop(LostOwnership(request.id)))
         request.lease = lease
-        request.ledger = RedisLedger(redis, request.id, lease, _keeper.get(), request.meter.check)
+        request.ledger = RedisLedger(
+            redis, request.id, lease, _keeper.get(), request.meter.check, _counts.get().observe
+        )
+        if lease.followed_a_crash:
+            _counts.get().crashed()
         if lease.followed_a_crash and request.ledger.count_crash() >= MOST_CRASHES:
             raise WorkerCrashed(
                 f"It ended the process that ran it {MOST_CRASHES} times. Was that the kernel, for "
@@ -226,6 +245,7 @@ class TransferTask(Task):  # type: ignore[misc]
         state = record.get("status")
         if state in FINAL_STATES and state != REVOKED:
             logger.warning("%s has ended already; this is its message once more.", self.name)
+            _counts.get().came_again()
             raise Ignore
         if is_of_another_run(record, self.request.kwargs):
             logger.warning("%s was submitted anew with other arguments.", self.name)
@@ -252,6 +272,7 @@ class TransferTask(Task):  # type: ignore[misc]
         tried_for = max(0.0, ledger.now() - ledger.failing_since())
         left = longest - tried_for
         if asked >= left:
+            self._count_attempt(FAILED)
             self._clean_up()
             given_up = (
                 f"{failure} It was tried for {tried_for:,.0f} s of the {longest:,.0f} s in "
@@ -259,6 +280,7 @@ class TransferTask(Task):  # type: ignore[misc]
             )
             logger.error("%s failed: %s", self.name, given_up)
             raise type(failure)(given_up, failure.retry_after) from failure
+        self._count_attempt(RETRIED)
         countdown = min(asked + self._jitter(), left)
         logger.warning("%s Trying again in %.1f s.", failure, countdown)
 
@@ -290,6 +312,13 @@ class TransferTask(Task):  # type: ignore[misc]
                 **last,
             )
 
+    def _count_attempt(self, outcome: str) -> None:
+        """Count the end of an attempt, if it had begun."""
+        request = self.request
+        if request.began is not None:
+            seconds, request.began = time.monotonic() - request.began, None
+            _counts.get().attempted(self.name, seconds, outcome, request.meter)
+
     def _clean_up(self) -> None:
         """Leave nothing in Kitsu that waits for a content which does not come."""
         if self.request.ledger is None:
@@ -301,6 +330,16 @@ class TransferTask(Task):  # type: ignore[misc]
         else:
             for preview in removed:
                 logger.info("Preview %s, which never got its content, was removed.", preview)
+
+
+def _log_end(progress: Progress, seconds: float) -> None:
+    """Say what was moved. The time is that of all of it, the wait for Kitsu's answer included."""
+    moved, rate = progress.bytes_read, progress.bytes_read / max(seconds, 1e-6)
+    logger.info(
+        "Moved %d bytes in %.2f s (%.1f MB/s).",
+        *(moved, seconds, rate / 1e6),
+        extra={"fields": {"bytes": moved, "seconds": round(seconds, 3), "rate": round(rate, 1)}},
+    )
 
 
 def _check_stopping() -> None:
@@ -316,8 +355,16 @@ def _connect() -> Any:
     return backend.client
 
 
-_reporter = PerProcess(lambda: Reporter(app))
+_counts = PerProcess(lambda: Counts(_connect))
+_reporter = PerProcess(lambda: Reporter(app, _counts.get().moved))
 _keeper = PerProcess(lambda: Keeper(_connect))
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+@worker_shutdown.connect  # type: ignore[untyped-decorator]
+def _write_counts(**_: Any) -> None:
+    """Leave none behind in a process that ends."""
+    _counts.get().write()
 
 
 @task_postrun.connect  # type: ignore[untyped-decorator]

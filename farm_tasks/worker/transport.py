@@ -1,8 +1,9 @@
-"""The road from Redis into the worker, with a gate on it.
+"""The road from the broker into the worker, with a gate on it.
 
 kombu reads whatever is in the list of a queue or on a channel as a message of its own. What is not
 one raises in the worker's event loop, which ends the worker; the next one takes the next such
-message, and so on. Here it is dropped, with a line in the log.
+message, and so on. Here it is dropped, with a line in the log. (RabbitMQ hands out well-formed
+messages alone; what is in them is checked in :mod:`farm_tasks.worker.consumer`.)
 
 What depends on kombu's private methods is in this file alone; the versions in pyproject.toml bound
 it. In use once :func:`install` has been called, which :mod:`farm_tasks.worker.app` does.
@@ -19,9 +20,10 @@ from queue import Empty
 from typing import Any
 
 import redis
-from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport import TRANSPORT_ALIASES, pyamqp
 from kombu.transport import redis as kombu_redis
 
+from farm_tasks import queues
 from farm_tasks.plain_text import plain
 from farm_tasks.worker.envelope import Unacceptable, checked
 from farm_tasks.worker.patience import is_away
@@ -36,8 +38,11 @@ logger = logging.getLogger(__name__)
 
 
 def install() -> None:
-    """Have every connection of this process to Redis use this road."""
+    """Have every connection of this process to a broker use this road."""
     here = f"{__name__}:Transport"
+    rabbitmq = f"{__name__}:RabbitMQTransport"
+    TRANSPORT_ALIASES.update(amqp=rabbitmq, pyamqp=rabbitmq)
+    TRANSPORT_ALIASES.update(amqps=f"{__name__}:RabbitMQTLSTransport")
     TRANSPORT_ALIASES.update(redis=here, rediss=here, sentinel=f"{__name__}:SentinelTransport")
 
 
@@ -132,6 +137,16 @@ class _Gated:
     qos: Any
     connection_errors: tuple[type[Exception], ...]
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # What is waited for, the first to be taken first. kombu wants them in rising order to find
+        # a message's place; here each priority has one.
+        self.priority_steps = list(queues.READING_ORDER)
+
+    def priority(self, number: int) -> int:
+        """The place of a message with this priority: its own."""
+        return min(max(number, 0), queues.MOST_PRIORITY)
+
     def _get_client(self) -> Any:
         client = super()._get_client()  # type: ignore[misc]
         if isinstance(client, functools.partial):
@@ -189,3 +204,31 @@ class SentinelTransport(kombu_redis.SentinelTransport):  # type: ignore[misc]
     """The same by way of Sentinel."""
 
     Channel = _SentinelChannel
+
+
+class _RabbitMQChannel(pyamqp.Channel):  # type: ignore[misc]
+    def message_to_python(self, raw_message: Any) -> Any:
+        """Make kombu's message, without unpacking it: a few bytes could become gigabytes.
+
+        Nothing of ours is packed; what is will not be JSON, and is dropped as that.
+        """
+        headers = raw_message.properties.get("application_headers")
+        if isinstance(headers, dict):
+            headers.pop("compression", None)
+        return super().message_to_python(raw_message)
+
+
+class _RabbitMQConnection(pyamqp.Connection):  # type: ignore[misc]
+    Channel = _RabbitMQChannel
+
+
+class RabbitMQTransport(pyamqp.Transport):  # type: ignore[misc]
+    """kombu's transport for RabbitMQ, which unpacks nothing."""
+
+    Connection = _RabbitMQConnection
+
+
+class RabbitMQTLSTransport(pyamqp.SSLTransport):  # type: ignore[misc]
+    """The same by TLS."""
+
+    Connection = _RabbitMQConnection

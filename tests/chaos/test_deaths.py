@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from farm_tasks import queues
 from tests.chaos.census import Publish
 from tests.chaos.crew import is_alive, kill_slots, kill_whole, terminate
 from tests.chaos.phases import IMPATIENT, ON_THE_ROAD, Fault, Phase
@@ -120,7 +121,7 @@ def lost_on_the_way(stage: Stage) -> Publish:
         publish = stage.submit(plan, task, path)
         with stage.redis.client(0) as client:
             time.sleep(0.2)
-            if not client.llen("farm_tasks"):
+            if not any(map(client.llen, queues.ALL)):
                 return publish
         stage.broker_road.pass_answers()  # nobody was listening at that moment
         stage.wait([publish], 60)

@@ -118,3 +118,16 @@ def test_a_token_that_kitsu_refuses_is_a_denial(sandbox: SandboxInfo) -> None:
     assert server.state == "ok"
     assert login.exit_code in {4, 5}
     assert "KITSU_BOT_TOKEN" in login.advice
+
+
+def test_what_limits_are_in_force_now_is_shown() -> None:
+    limited = {
+        "FARM_TASKS_BANDWIDTH": "00:00-12:00 up 2MB/s, 12:00-24:00 up 2MB/s",
+        "FARM_TASKS_RATE": "2/s",
+    }
+    with environment_of(limited):
+        bandwidth, rate = checks.limits()
+    assert bandwidth.text.startswith("up 2.0 MB/s, down unlimited now (00:00")
+    assert rate.text == "120 transfers a minute now (2/s)"
+    with environment_of({}):
+        assert list(checks.limits()) == []

@@ -147,3 +147,21 @@ def test_watching_shows_bars_beside_the_id(farm: dict[str, str]) -> None:
         assert submission.id in terminal.text
         store(submission.id, SUCCESS, {})
         assert terminal.end() == 0
+
+
+def test_priority_and_farm_job_are_said_and_shown(farm: dict[str, str]) -> None:
+    said = ("--priority", "high", "--farm-job", "comp SH010")
+    one = run("submit", "download_preview_file", ID, "/show/a.mp4", *said, env=farm).stdout.strip()
+    card = run("status", one, env=farm).stdout
+    assert "comp SH010" in card
+    assert "farm_tasks.downloads, high priority" in card
+    for command in (("status", one), ("list", "--limit", "1")):
+        shown = json.loads(run(*command, "--json", env=farm).stdout)
+        assert (shown["queue"], shown["priority"], shown["farm_job"]) == (
+            "farm_tasks.downloads", "high", "comp SH010",
+        )  # fmt: skip
+    refused = run(
+        "submit", "download_preview_file", ID, "/show/a.mp4", "--priority", "soon", env=farm
+    )
+    assert refused.returncode == 2
+    assert "'high', 'normal', 'low'" in refused.stderr

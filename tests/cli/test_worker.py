@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import uuid
@@ -59,8 +60,17 @@ def test_it_becomes_celerys_worker_with_our_defaults(farm: dict[str, str], tmp_p
 def test_without_roots_it_starts_and_a_transfer_says_what_to_set(
     farm: dict[str, str], tmp_path: Path
 ) -> None:
-    options = ("--pool", "solo", "--hostname", "alone@here", "--queues", "farm_tasks")
+    options = ("--pool", "solo", "--hostname", "alone@here", "--queues", "downloads,default")
     with worker(*options, env=farm, log=tmp_path / "log"):
+        told = run("doctor", env=farm)
+        assert told.returncode == 75, "two queues have nobody"
+        for line in (
+            r"ok +worker +farm_tasks: 0 waiting, 1 listening: alone@here",
+            r"ok +worker +farm_tasks\.downloads: 0 waiting, 1 listening: alone@here",
+            r"FAILED +worker +farm_tasks\.uploads: 0 waiting, nobody listening",
+            r"with --queues small",
+        ):
+            assert re.search(line, told.stdout), told.stdout
         one = submit.download_preview_file(str(uuid.uuid4()), str(tmp_path / "a"))
         done = run("watch", one.id, env=farm)
         assert done.returncode == 2
@@ -81,3 +91,6 @@ def test_wrong_options_are_refused_before_anything_starts(farm: dict[str, str]) 
     assert run("worker", "--pool", "gevent", env=farm).returncode == 2
     assert run("worker", "--concurrency", "0", env=farm).returncode == 2
     assert run("worker", "--no-such-option", env=farm).returncode == 2
+    misspelt = run("worker", "--queues", "uplods,small", env=farm)
+    assert misspelt.returncode == 2
+    assert "Did you mean uploads" in misspelt.stderr

@@ -23,7 +23,7 @@ NOT_WRAPPED = {
     "gazu.task.create_multiple_comments": "zou 1.0.97 answers 400 always",
 }
 COMPOSED = ("add_preview", "add_extra_preview", "publish_preview")
-OURS = {"client", "progress_callback", "ledger", "key"}
+OURS = {"client", "progress_callback", "ledger", "key", "priority", "farm_job"}
 WE_ADD = {"publish_preview": {"wait_until_ready"}}
 
 

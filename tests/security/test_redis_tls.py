@@ -11,14 +11,17 @@ from urllib.parse import quote
 import pytest
 import redis
 
-from farm_tasks import submit
+from farm_tasks import queues, submit
 from farm_tasks.errors import Denied, NotConfigured
 from farm_tasks.settings import settings
+from farm_tasks.states import result_key
 from farm_tasks.submit import Submission
+from farm_tasks.submit.connection import redis_client, sender
 from tests.support.discarding_kitsu import WORKING_FILE, DiscardingKitsu, discarding_kitsu
 from tests.support.environment import environment_of
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.tls import Authority, TLSForwarder, server_context, tls_forwarder
+from tests.support.waiting import wait_until
 from tests.support.worker import Worker, running_worker
 
 SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
@@ -117,7 +120,6 @@ def refusals(studio: Studio) -> set[tuple[bytes, bytes]]:
 
 
 def test_the_whole_road_works_by_tls_with_the_rights_of_the_docs(studio: Studio) -> None:
-    refusals(studio)
     studio.kitsu.serve(0, rate=4_000_000)
     with environment_of(studio.variables("farm-submitter")):
         submission = submit.upload_working_file(WORKING_FILE, new_file(studio, 6_000_000))
@@ -138,6 +140,19 @@ def test_the_whole_road_works_by_tls_with_the_rights_of_the_docs(studio: Studio)
         keyed = submit.upload_working_file(WORKING_FILE, small, key="deadline:1")
         keyed.wait(60)
         assert submit.upload_working_file(WORKING_FILE, small, key="deadline:1") == keyed
+        studio.kitsu.serve(10)
+        for priority in queues.PRIORITIES:  # each of them in each queue
+            submit.upload_working_file(WORKING_FILE, small, priority=priority).wait(60)
+            large = new_file(studio, 9_000_000)
+            submit.upload_working_file(WORKING_FILE, large, priority=priority).wait(60)
+            target = str(studio.folder / f"{priority}.blend")
+            submit.download_working_file(WORKING_FILE, target, priority=priority).wait(60)
+            plain = sender().send_task(
+                "farm_tasks.upload_working_file", [WORKING_FILE, small], queue=queues.DEFAULT,
+                priority=queues.priority_number(priority),
+            )  # fmt: skip
+            wait_until(lambda plain=plain: redis_client().exists(result_key(plain.id)), 20)
+            Submission.load(plain.id).wait(60)
         group = submit.Group.of([submission, cancelled])
         assert len(submit.Group.load(group.id).submissions) == 2
     studio.kitsu.serve(0)
@@ -160,7 +175,8 @@ def as_submitter(studio: Studio, database: int = 0) -> redis.Redis:
         "MODULE LIST", "MONITOR", "DEBUG SLEEP 0", "SAVE", "REPLICAOF NO ONE", "SCAN 0",
         "RANDOMKEY", "CLIENT LIST", "CLIENT KILL TYPE normal",
         # Messages are not taken, and what belongs to other programs is not touched.
-        "RPOP farm_tasks", "BRPOP farm_tasks 1", "LRANGE celery 0 -1", "HGETALL farm_tasks.unacked",
+        "RPOP farm_tasks", "RPOP farm_tasks.uploads", "BRPOP farm_tasks.small 1",
+        "LRANGE celery 0 -1", "HGETALL farm_tasks.unacked",
         "ZADD farm_tasks.unacked_index 0 x", "LPUSH celery x", "GET other", "SET other x",
         # Nor are the workers told what to do.
         "PUBLISH /0.celery.pidbox x", "SUBSCRIBE /0.celery.pidbox", "PSUBSCRIBE *",

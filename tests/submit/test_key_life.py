@@ -33,6 +33,7 @@ from farm_tasks.errors import (
     StillRunning,
     UnknownSubmission,
 )
+from farm_tasks.queues import UPLOADS
 from farm_tasks.states import (
     FAILURE,
     FINAL_STATES,
@@ -54,7 +55,7 @@ from tests.support.failing_kitsu import SOME_ID
 
 KEYS = st.sampled_from(["one", "two"])
 PATHS = st.sampled_from(["/projects/a", "/projects/b"])
-QUEUE = "farm_tasks"
+QUEUE = UPLOADS
 
 
 class KeyLife(RuleBasedStateMachine):

@@ -19,6 +19,7 @@ import redis
 
 from farm_tasks import submit
 from farm_tasks.errors import BrokerUnavailable, EntityNotFound, InvalidArgument, Rejected
+from farm_tasks.queues import UPLOADS
 from farm_tasks.states import (
     FAILURE,
     PROGRESS,
@@ -113,7 +114,7 @@ def answers(process: subprocess.Popen[str]) -> list[Any]:
 def waiting_messages(settings: Mapping[str, str]) -> list[dict[str, Any]]:
     """The headers of what is in the queue."""
     with redis.Redis.from_url(settings["FARM_TASKS_BROKER_URL"]) as client:
-        return [json.loads(one)["headers"] for one in client.lrange("farm_tasks", 0, -1)]
+        return [json.loads(one)["headers"] for one in client.lrange(UPLOADS, 0, -1)]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -285,7 +286,7 @@ def test_a_submitter_killed_before_its_message_is_sent_leaves_that_to_the_next(
 def test_twenty_that_find_an_unsent_message_send_it_once(alone: Mapping[str, str]) -> None:
     held = upload().id
     with redis.Redis.from_url(alone["FARM_TASKS_BROKER_URL"]) as client:
-        client.delete("farm_tasks")
+        client.delete(UPLOADS)
     redis_client().hset(claim_key(held), mapping={"unsent": "of one who died", "at": 1})
     assert answers(submitters(20, "/projects/a", alone)) == [[held, None]] * 20
     assert len(waiting_messages(alone)) == 1

@@ -24,6 +24,7 @@ from farm_tasks.errors import (
     TooLarge,
     UnknownSubmission,
 )
+from farm_tasks.queues import UPLOADS
 from farm_tasks.states import (
     FAILURE,
     PROGRESS,
@@ -54,7 +55,7 @@ def upload(path: str | Path = "/projects/scene.blend", key: str | None = None) -
     return submit.upload_working_file(SOME_ID, str(path), key=key)
 
 
-def waiting_messages(settings: Settings, queue: str = "farm_tasks") -> list[dict[str, Any]]:
+def waiting_messages(settings: Settings, queue: str = UPLOADS) -> list[dict[str, Any]]:
     with redis.Redis.from_url(settings["FARM_TASKS_BROKER_URL"]) as client:
         return [json.loads(one) for one in client.lrange(queue, 0, -1)]
 
@@ -103,10 +104,10 @@ def test_who_waits_after_a_retry_waits_for_its_end_and_not_for_the_old_one(alone
 def test_what_waits_has_its_message_sent_again_as_redis_may_have_lost_it(alone: Settings) -> None:
     for state in (QUEUED, RETRY):
         with redis.Redis.from_url(alone["FARM_TASKS_BROKER_URL"]) as client:
-            client.delete("farm_tasks")
+            client.delete(UPLOADS)
         submission = upload()
         with redis.Redis.from_url(alone["FARM_TASKS_BROKER_URL"]) as client:
-            client.delete("farm_tasks")  # restored from an old file
+            client.delete(UPLOADS)  # restored from an old file
         if state == RETRY:
             store(submission.id, RETRY, Rejected("no"), Progress())
         submission.retry()

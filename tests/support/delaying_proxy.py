@@ -13,11 +13,15 @@ class DelayingProxy:
 
     Args:
         port: Where Redis listens.
+        address: Where to listen, for who is not on this host.
+
+    Attributes:
+        behind: The address and port that new connections are led to.
     """
 
-    def __init__(self, port: int) -> None:
-        self._redis = ("127.0.0.1", port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+        self.behind = ("127.0.0.1", port)
+        self._listener = socket.create_server((address, 0))
         self.port: int = self._listener.getsockname()[1]
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
@@ -57,7 +61,7 @@ class DelayingProxy:
             while True:
                 here, _ = self._listener.accept()
                 try:
-                    there = socket.create_connection(self._redis)
+                    there = socket.create_connection(self.behind)
                 except OSError:  # Redis is away: so says a closed connection
                     here.close()
                     continue
@@ -83,8 +87,8 @@ class DelayingProxy:
 
 
 @contextlib.contextmanager
-def delaying_proxy(port: int) -> Iterator[DelayingProxy]:
-    proxy = DelayingProxy(port)
+def delaying_proxy(port: int, address: str = "127.0.0.1") -> Iterator[DelayingProxy]:
+    proxy = DelayingProxy(port, address)
     try:
         yield proxy
     finally:

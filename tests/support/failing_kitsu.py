@@ -35,7 +35,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif self.path.endswith("/auth/authenticated"):
             self._answer(200, {"user": {"id": SOME_ID}})
         elif "/data/" in self.path:
-            self._answer(200, {"id": SOME_ID, "previews": [], "original_name": None})
+            self._answer(
+                200,
+                {"id": SOME_ID, "previews": [], "original_name": None, "status": "ready"},
+            )
         else:
             self._answer(200, {"version": "1.0.97"})
 

@@ -33,6 +33,7 @@ class Worker:
         alone: bool = True,
         log_level: str = "INFO",
         ready_when: str = " ready.",
+        queues: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._ready_when = ready_when
@@ -42,6 +43,7 @@ class Worker:
             sys.executable, "-m", "celery", "-A", app, "worker", "--pool", pool,
             "--concurrency", str(concurrency), "--loglevel", log_level, "--hostname", self.name,
             *(["--without-mingle", "--without-gossip"] if alone else []),
+            *(["--queues", queues] if queues else []),
         ]  # fmt: skip
         kept = {k: v for k, v in os.environ.items() if not k.startswith(KITSU_VARIABLES)}
         self._environment = {**kept, **environment}

@@ -23,14 +23,16 @@ IMPATIENT = "tests.support.impatient"
 class Crew:
     """What runs; workers are added by :meth:`join`."""
 
-    def __init__(self, folder: Path, redis: RedisServer, kitsu: DiscardingKitsu) -> None:
+    def __init__(
+        self, folder: Path, redis: RedisServer, kitsu: DiscardingKitsu, broker_url: str
+    ) -> None:
         self.redis = redis
         self.kitsu = kitsu
         self.folder = folder
         self.workers: list[Worker] = []
         self._lock = threading.Lock()
         self._environment = {
-            "FARM_TASKS_BROKER_URL": redis.url(0),
+            "FARM_TASKS_BROKER_URL": broker_url,
             "FARM_TASKS_RESULT_BACKEND": redis.url(1),
             "FARM_TASKS_READ_ROOTS": str(folder),
             "FARM_TASKS_WRITE_ROOTS": str(folder),
@@ -38,12 +40,18 @@ class Crew:
         }
 
     def join(
-        self, pool: str = "prefork", concurrency: int = 1, app: str = IMPATIENT, **settings: str
+        self,
+        pool: str = "prefork",
+        concurrency: int = 1,
+        app: str = IMPATIENT,
+        queues: str = "",
+        **settings: str,
     ) -> Worker:
-        """Start a worker."""
+        """Start a worker, for all queues unless some are named."""
         with self._lock:
             folder = self.folder / f"worker{len(self.workers)}"
-            worker = Worker(folder, {**self._environment, **settings}, pool, concurrency, app)
+            environment = {**self._environment, **settings}
+            worker = Worker(folder, environment, pool, concurrency, app, queues=queues)
             self.workers.append(worker)
         worker.start()
         return worker
@@ -58,12 +66,12 @@ class Crew:
             ]
         return [one.result() for one in joining]
 
-    def upload(self, size: int) -> Submission:
+    def upload(self, size: int, **options: Any) -> Submission:
         """Submit an upload of ``size`` bytes."""
         path = self.folder / f"{size}.ma"
         with path.open("wb") as file:
             file.truncate(size)
-        return submit.upload_working_file(WORKING_FILE, str(path))
+        return submit.upload_working_file(WORKING_FILE, str(path), **options)
 
     def received(self, submission: Submission) -> int:
         """How many times a worker took its message."""
@@ -85,14 +93,20 @@ class Crew:
 
 
 @contextlib.contextmanager
-def running_crew(folder: Path) -> Iterator[Crew]:
-    """Run Redis and Kitsu, and make this process their submitter."""
+def running_crew(folder: Path, broker_url: str = "") -> Iterator[Crew]:
+    """Run Redis and Kitsu, and make this process their submitter.
+
+    Args:
+        folder: For their files.
+        broker_url: What takes the messages; Redis by default.
+    """
     files = folder / "files"
     files.mkdir()
     with running_redis(folder / "redis") as redis, discarding_kitsu() as kitsu:
-        crew = Crew(files, redis, kitsu)
+        broker_url = broker_url or redis.url(0)
+        crew = Crew(files, redis, kitsu, broker_url)
         addresses = {
-            "FARM_TASKS_BROKER_URL": redis.url(0),
+            "FARM_TASKS_BROKER_URL": broker_url,
             "FARM_TASKS_RESULT_BACKEND": redis.url(1),
         }
         try:

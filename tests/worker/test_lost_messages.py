@@ -11,6 +11,7 @@ from redis import Redis
 
 from farm_tasks import submit
 from farm_tasks.errors import PermanentFailure
+from farm_tasks.queues import UPLOADS
 from farm_tasks.states import FAILURE, OPEN_KEY, SUCCESS, lease_key
 from farm_tasks.submit.connection import redis_client, sender
 from farm_tasks.worker import lost_messages
@@ -52,20 +53,20 @@ def look() -> None:
 
 
 def waiting(broker: Redis) -> list[str]:
-    return [json.loads(one)["headers"]["id"] for one in broker.lrange("farm_tasks", 0, -1)]
+    return [json.loads(one)["headers"]["id"] for one in broker.lrange(UPLOADS, 0, -1)]
 
 
 def test_one_that_is_nowhere_is_sent_again_as_it_was(broker: Redis) -> None:
     lost = submit.upload_working_file(SOME_ID, "/projects/a", key="night")
     waits = submit.upload_working_file(SOME_ID, "/projects/b")
-    before = json.loads(broker.lrange("farm_tasks", 1, 1)[0])
-    broker.lrem("farm_tasks", 1, broker.lrange("farm_tasks", 1, 1)[0])
+    before = json.loads(broker.lrange(UPLOADS, 1, 1)[0])
+    broker.lrem(UPLOADS, 1, broker.lrange(UPLOADS, 1, 1)[0])
     assert waiting(broker) == [waits.id]
     look()
     assert sorted(waiting(broker)) == sorted([waits.id, lost.id])
     after = next(
         one
-        for one in map(json.loads, broker.lrange("farm_tasks", 0, -1))
+        for one in map(json.loads, broker.lrange(UPLOADS, 0, -1))
         if one["headers"]["id"] == lost.id
     )
     assert (after["body"], after["headers"]["submission_key"]) == (before["body"], "night")
@@ -78,11 +79,9 @@ def test_one_that_a_worker_has_or_whose_lease_somebody_has_is_not_sent_again(
 ) -> None:
     held = submit.upload_working_file(SOME_ID, "/projects/a")
     leased = submit.upload_working_file(SOME_ID, "/projects/b")
-    message = next(
-        one for one in broker.lrange("farm_tasks", 0, -1) if held.id in one.decode()
-    ).decode()
-    broker.delete("farm_tasks")
-    broker.hset("farm_tasks.unacked", "tag", json.dumps([json.loads(message), "", "farm_tasks"]))
+    message = next(one for one in broker.lrange(UPLOADS, 0, -1) if held.id in one.decode()).decode()
+    broker.delete(UPLOADS)
+    broker.hset("farm_tasks.unacked", "tag", json.dumps([json.loads(message), "", UPLOADS]))
     lease = Lease(redis_client(), lease_key(leased.id))
     assert lease.take() is None
     look()
@@ -98,7 +97,7 @@ def test_one_that_has_ended_or_whose_record_is_gone_is_looked_after_no_more(
 ) -> None:
     ended = submit.upload_working_file(SOME_ID, "/projects/a")
     gone = submit.upload_working_file(SOME_ID, "/projects/b")
-    broker.delete("farm_tasks")
+    broker.delete(UPLOADS)
     backend = TransferBackend(app=sender(), url=server.url(1))
     backend.store_result(ended.id, {}, SUCCESS)
     backend.client.close()
@@ -114,18 +113,18 @@ def test_a_queue_too_long_to_look_through_is_left_alone(
 ) -> None:
     monkeypatch.setattr(lost_messages, "MOST_WAITING", 1)
     lost = submit.upload_working_file(SOME_ID, "/projects/lost")
-    broker.delete("farm_tasks")
+    broker.delete(UPLOADS)
     others = [submit.upload_working_file(SOME_ID, f"/projects/{n}").id for n in range(2)]
     look()
     assert sorted(waiting(broker)) == sorted(others)
-    broker.lpop("farm_tasks")
+    broker.lpop(UPLOADS)
     look()
     assert lost.id in waiting(broker)
 
 
 def test_only_one_worker_looks_in_an_interval(broker: Redis) -> None:
     submit.upload_working_file(SOME_ID, "/projects/a")
-    broker.delete("farm_tasks")
+    broker.delete(UPLOADS)
     redis_client().zadd(OPEN_KEY, dict.fromkeys(redis_client().zrange(OPEN_KEY, 0, -1), 1))
     redis_client().set("farm-tasks:lock:lost-messages", 1)
     _Searcher(sender(), threading.Event())._look()
@@ -136,10 +135,10 @@ def test_one_whose_message_vanishes_again_and_again_is_listed_as_failed(broker: 
     """A worker that drops it as unacceptable would be sent it for ever."""
     dropped = submit.upload_working_file(SOME_ID, "/projects/a")
     for _ in range(lost_messages.MOST_RESENT):
-        broker.delete("farm_tasks")
+        broker.delete(UPLOADS)
         look()
         assert waiting(broker) == [dropped.id]
-    broker.delete("farm_tasks")
+    broker.delete(UPLOADS)
     look()
     assert waiting(broker) == []
     assert [one.id for one in submit.recent(states=[FAILURE])] == [dropped.id]

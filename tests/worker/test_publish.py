@@ -11,9 +11,11 @@ import gazu
 import pytest
 
 from farm_tasks import submit
+from farm_tasks.counting import PROCESSING, SUM
 from farm_tasks.errors import BrokenMovie, Cancelled
 from farm_tasks.kitsu.client import kitsu_client
 from farm_tasks.sandbox import SandboxInfo
+from farm_tasks.submit.connection import redis_client
 from tests.support.media import movie, noise
 from tests.support.waiting import wait_until
 
@@ -70,6 +72,7 @@ def test_a_movie_that_kitsu_cannot_process_is_a_failure_and_can_be_replaced_on_i
     submission.retry()
     published, preview = submission.wait(60)
     assert preview["status"] == "ready"
+    wait_until(lambda: float(redis_client().hget(PROCESSING, SUM) or 0) > 0, 5)
     [comment] = comments(kitsu, "Broken")
     assert comment["id"] == published["id"]
     assert [one["id"] for one in comment["previews"]] == [preview["id"]]

@@ -12,7 +12,7 @@ from gazu.client import KitsuClient
 from farm_tasks.entity import entity_id
 from farm_tasks.errors import BrokenMovie, NotAllowed, StillProcessing
 from farm_tasks.kitsu.calls import calling
-from farm_tasks.kitsu.ledger import Ledger
+from farm_tasks.kitsu.ledger import PROCESSED, Ledger
 from farm_tasks.kitsu.operations.filling import forget_preview
 from farm_tasks.transfer.progress import ProgressCallback, announce, check
 
@@ -22,6 +22,8 @@ POLL = 2.0
 LONGEST_WAIT = 120.0
 """Seconds. Kitsu took 86 s for a movie of 461 MB; its queue may be long at the end of a night, and
 then a later try waits on, so that this slot moves something meanwhile."""
+
+_WAITING = "waiting"
 
 
 def ready(
@@ -35,11 +37,13 @@ def ready(
     """
     announce(progress, "waiting for Kitsu")
     preview = entity_id("preview_file", preview)
+    began = _began(ledger, preview)
     deadline = time.monotonic() + LONGEST_WAIT
     while time.monotonic() < deadline:
         with calling(client) as kitsu:
             found: dict[str, Any] = gazu.files.get_preview_file(preview, client=kitsu)
         if found["status"] == "ready":
+            ledger.observe(PROCESSED, max(0.0, ledger.now() - began))
             return found
         if found["status"] in {"broken", "missing"}:
             with contextlib.suppress(NotAllowed), calling(client) as kitsu:
@@ -51,6 +55,15 @@ def ready(
             )
         _pause(POLL, progress)
     raise StillProcessing(f"Kitsu has not processed preview {preview} yet.", POLL)
+
+
+def _began(ledger: Ledger, preview: str) -> float:
+    """When this preview was first waited for, which is when its upload had ended."""
+    noted = ledger.read(_WAITING)
+    if noted is None or noted["preview"] != preview:
+        noted = {"preview": preview, "since": ledger.now()}
+        ledger.write(_WAITING, noted)
+    return float(noted["since"])
 
 
 def _pause(seconds: float, progress: ProgressCallback | None) -> None:

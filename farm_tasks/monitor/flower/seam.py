@@ -63,10 +63,10 @@ def guard() -> None:
     flower_app.Flower.start_http_server = lambda self: _listen(self, listen)
 
 
-def add_handlers(handlers: Iterable[tuple[str, type[Any]]]) -> None:
+def add_handlers(handlers: Iterable[url]) -> None:
     """Serve more pages. Handlers that extend ``flower.views.BaseHandler`` can use ``render``."""
-    for pattern, handler in handlers:
-        _add(url(pattern, handler))
+    for handler in handlers:
+        _add(handler)
 
 
 def _add(handler: url) -> None:

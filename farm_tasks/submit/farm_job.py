@@ -1,0 +1,39 @@
+"""The farm job that a submission belongs to, as people and logs know it."""
+
+from __future__ import annotations
+
+import os
+
+from farm_tasks.errors import InvalidArgument
+
+LONGEST = 200
+
+VARIABLES = ("FARM_TASKS_FARM_JOB", "CUE_JOB", "QBJOBID")
+"""Where it is looked for: our own variable, and what OpenCue and Qube set for their jobs."""
+
+
+def farm_job_of(given: object = None) -> str | None:
+    """The farm job that was given, or that the environment names.
+
+    Raises:
+        InvalidArgument: what was given, or set on purpose, cannot be one.
+    """
+    if given is not None:
+        _check("farm_job", given)
+        return str(given)
+    for name in VARIABLES:
+        found = os.environ.get(name, "").strip()
+        if not found:
+            continue
+        if name == VARIABLES[0]:
+            _check(name, found)
+        # A farm's own name for its job must not keep the job from submitting.
+        return "".join(filter(str.isprintable, found))[:LONGEST] or None
+    return None
+
+
+def _check(name: str, value: object) -> None:
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST or not value.isprintable():
+        raise InvalidArgument(
+            f"{name}: {value!r:.80} is not a text of 1 to {LONGEST} printable characters."
+        )

@@ -1,0 +1,48 @@
+"""What ``make test-containers`` runs: an engine, offline base images, then the tests on them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+from tests.containers.engine import ROOT, running_engine
+from tests.containers.host import OFFLINE
+
+REQUIRE_ENGINE = "FARM_TASKS_REQUIRE_ENGINE"
+"""Set where it is a failure that no engine can be had. CI's machine may be one that cannot run any."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the tests; 0 if they pass, or if there is no engine and none is required."""
+    try:
+        with running_engine():
+            started = time.monotonic()
+            _build_images()
+            print(f"base images: {time.monotonic() - started:.0f} s", flush=True)
+            return _run_tests(arguments)
+    except RuntimeError as error:
+        print(f"\n{'!' * 100}\nNO CONTAINER TEST WAS RUN: {error}\n{'!' * 100}\n", file=sys.stderr)
+        return 1 if os.environ.get(REQUIRE_ENGINE) else 0
+
+
+def _build_images() -> None:
+    images = ["python", "redis", "postgres", "prometheus", "rabbitmq"]
+    subprocess.run(
+        [ROOT / "worker_config" / "images" / "build.sh", *images],
+        check=True,
+        env={**os.environ, "ENV_FILE": str(OFFLINE), "PYTHON": sys.executable},
+    )
+
+
+def _run_tests(arguments: list[str]) -> int:
+    # pytest-celery must be there: without it the smoke tests would be passed over.
+    command = [sys.executable, "-m", "pytest", "-p", "pytest_celery.plugin", "-m", "containers"]
+    halves = ["--numprocesses", "2", "--dist", "loadfile"]
+    folders = ["tests/containers", "tests/smoke"]
+    return subprocess.run([*command, *(arguments or [*halves, *folders])], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

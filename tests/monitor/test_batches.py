@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from farm_tasks import submit
+from farm_tasks.errors import Rejected, UnknownSubmission
+from farm_tasks.monitor.batches import MOST_FILES, batch, recent_batches
+from farm_tasks.states import FAILURE, PROGRESS, SUCCESS, result_key
+from farm_tasks.submit import Group, Submission
+from farm_tasks.submit.connection import redis_client
+from farm_tasks.transfer.progress import Progress
+from tests.cli.records import store
+from tests.support.environment import environment_of
+from tests.support.redis_server import running_redis
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        variables = {
+            "FARM_TASKS_BROKER_URL": server.url(0),
+            "FARM_TASKS_RESULT_BACKEND": server.url(1),
+        }
+        with environment_of(variables):
+            yield
+
+
+@pytest.fixture
+def uploads(redis: None, tmp_path: Path) -> list[Submission]:
+    """Three submissions of 100 bytes each."""
+    found = []
+    for name in ("SH010.mp4", "SH020.mp4", "SH030.mp4"):
+        path = tmp_path / name
+        path.write_bytes(b"x" * 100)
+        found.append(submit.upload_working_file(str(uuid.uuid4()), path))
+    return found
+
+
+def moving(submission: Submission, bytes_read: int, total: int = 100, rate: float = 0.0) -> None:
+    store(
+        submission.id,
+        PROGRESS,
+        Progress(bytes_read, total, "uploading", rate, file="/p/a.mp4").to_dict(),
+    )
+
+
+def test_a_batch_adds_its_files_up(uploads: list[Submission]) -> None:
+    group = Group.of(uploads)
+    moving(uploads[0], 50, rate=10.0)
+    moving(uploads[1], 25, rate=5.0)
+    found = batch(group.id)
+    assert (found["bytes_read"], found["total"], found["percent"]) == (75, 300, 25.0)
+    assert (found["rate"], found["seconds_left"]) == (15.0, 15.0)
+    assert found["states"] == {"PROGRESS": 2, "QUEUED": 1}
+    assert [one["percent"] for one in found["files"]] == [50.0, 25.0, 0.0]
+
+
+def test_what_runs_comes_first_and_then_what_failed_with_its_reason(
+    uploads: list[Submission],
+) -> None:
+    done, failed, runs = uploads
+    store(done.id, SUCCESS, {"id": "x"})
+    store(failed.id, FAILURE, Rejected("Kitsu does not take .exr files."))
+    moving(runs, 10)
+    found = batch(Group.of(uploads).id)
+    assert [one["state"] for one in found["files"]] == [PROGRESS, FAILURE, SUCCESS]
+    assert found["files"][1]["reason"] == "Kitsu does not take .exr files."
+    assert (found["files_done"], found["files_failed"]) == (1, 1)
+
+
+def test_downloads_count_by_files_as_their_sizes_show_one_by_one(redis: None) -> None:
+    downloads = [submit.download_preview_file(str(uuid.uuid4()), f"/p/{n}.mp4") for n in range(4)]
+    group = Group.of(downloads)
+    store(downloads[0].id, SUCCESS, None, Progress(10, 10))
+    moving(downloads[1], 500, 1000)
+    assert batch(group.id)["percent"] == pytest.approx(37.5)
+    assert batch(group.id)["seconds_left"] is None
+
+
+def test_a_batch_is_known_by_what_it_does_and_where(
+    uploads: list[Submission], tmp_path: Path
+) -> None:
+    assert batch(Group.of(uploads).id)["title"] == f"upload_working_file, {tmp_path}"
+
+
+def test_a_batch_whose_members_expire_goes_on_with_the_others(uploads: list[Submission]) -> None:
+    group = Group.of(uploads)
+    redis_client().delete(result_key(uploads[1].id))
+    assert batch(group.id)["files_total"] == 2
+    for one in uploads:
+        redis_client().delete(result_key(one.id))
+    with pytest.raises(UnknownSubmission):
+        batch(group.id)
+
+
+def test_the_newest_batches_come_first(uploads: list[Submission]) -> None:
+    old, new = Group.of(uploads[:1]), Group.of(uploads[1:])
+    assert [one["id"] for one in recent_batches(2)] == [new.id, old.id]
+    assert [one["files_total"] for one in recent_batches(2)] == [2, 1]
+
+
+def test_of_a_huge_batch_the_overall_figures_have_all_and_the_list_does_not(
+    redis: None,
+) -> None:
+    many = [Submission(str(uuid.uuid4())) for _ in range(MOST_FILES + 7)]
+    for one in many:
+        moving(one, 50)
+    found = batch(Group.of(many).id)
+    assert (len(found["files"]), found["files_not_listed"]) == (MOST_FILES, 7)
+    assert found["bytes_read"] == 50 * (MOST_FILES + 7)
