@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import playwright.sync_api as playwright
 import pytest
@@ -256,6 +258,42 @@ def test_late_events_change_nothing_in_a_real_flower(farm: Farm) -> None:
         dispatcher.send("task-progress", uuid="late-RETRY", name="x", **{**figures, "attempt": 2})
         wait_until(lambda: farm.flower.task("late-RETRY")["state"] == "PROGRESS", 5)
     app.close()
+
+
+def test_figures_sort_as_numbers_and_files_are_found(farm: Farm) -> None:
+    app = Celery(broker=farm.crew.redis.url(0))
+    with app.connection() as connection:
+        dispatcher = app.events.Dispatcher(connection, hostname="sorted@worker")
+        for percent in (9.5, 100.0, 10.0):
+            path = f"/projects/{100 - percent}/Sorted_{percent:g}.mov"
+            figures = {"percent": percent, "bytes_read": int(percent), "file": path}
+            dispatcher.send("task-progress", uuid=f"sorted-{percent:g}", name="x", **figures)
+    app.close()
+    wait_until(lambda: farm.flower.task("sorted-10"), 5)
+
+    def listed(search: str, column: str, direction: str) -> list[str]:
+        query = urlencode(
+            {
+                "draw": 1,
+                "start": 0,
+                "length": 10,
+                "search[value]": search,
+                "order[0][column]": 0,
+                "columns[0][data]": column,
+                "order[0][dir]": direction,
+            }
+        )
+        status, text = farm.flower.ask(f"/tasks/datatable?{query}")
+        assert status == 200
+        return [one["uuid"].removeprefix("sorted-") for one in json.loads(text)["data"]]
+
+    assert listed("sorted_", "percent", "asc") == ["9.5", "10", "100"]
+    assert listed("sorted_", "percent", "desc") == ["100", "10", "9.5"]
+    # By name, not by folder.
+    assert listed("sorted_", "file", "asc") == ["10", "100", "9.5"]
+    # They began before Flower heard of them: in the order in which it did.
+    assert listed("sorted_", "received", "asc") == ["9.5", "100", "10"]
+    assert listed("Sorted_9.5.mov state:PROGRESS", "state", "asc") == ["9.5"]
 
 
 def test_a_flower_that_comes_late_knows_what_moves_and_what_has_ended(
