@@ -51,7 +51,9 @@ def _wait_for(token: Path) -> None:
     deadline = time.monotonic() + _TOKEN_SECONDS
     while not (token.exists() and token.stat().st_size):
         if time.monotonic() > deadline:
-            sys.exit(f"{token}, which KITSU_BOT_TOKEN_FILE names, is empty: put a bot's token there.")
+            sys.exit(
+                f"{token}, which KITSU_BOT_TOKEN_FILE names, is empty: put a bot's token there."
+            )
         time.sleep(1)
 
 
