@@ -18,7 +18,7 @@ _LAST_SECONDS = 10
 """What a worker needs after its grace period: to give its transfers to others, and to say so."""
 
 _TOKEN_SECONDS = 300
-"""For how long a new Kitsu may take to make the bot: then the container ends, and is started again."""
+"""For how long a new Kitsu may take to make the bot. Then the container ends and starts again."""
 
 
 def main(command: list[str]) -> None:

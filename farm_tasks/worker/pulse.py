@@ -15,7 +15,7 @@ from celery import signals
 from farm_tasks.settings import settings
 
 
-@signals.heartbeat_sent.connect
+@signals.heartbeat_sent.connect  # type: ignore[untyped-decorator]
 def _touch(**_: Any) -> None:
     path = settings().pulse_file
     if path is not None:
