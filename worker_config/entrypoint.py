@@ -1,8 +1,8 @@
 """Start a command in a container, with Redis's addresses made of what the mounted secrets say.
 
-The addresses hold Redis's password, so they go into files in memory that FARM_TASKS_BROKER_URL_FILE and
-FARM_TASKS_RESULT_BACKEND_FILE name: no variable that ``docker inspect`` tells holds them, nor a command
-line, and ``docker exec`` finds them as well.
+The addresses hold Redis's password, so they go into files in memory, which
+FARM_TASKS_BROKER_URL_FILE and FARM_TASKS_RESULT_BACKEND_FILE name: no variable that
+``docker inspect`` tells holds them, nor a command line, and ``docker exec`` finds them as well.
 """
 
 from __future__ import annotations

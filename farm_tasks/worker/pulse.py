@@ -1,8 +1,8 @@
 """A file that a worker touches as long as its event loop turns, for a container's health check.
 
-Before each of Celery's heartbeats, every two seconds, and the next comes when the last could be sent: a
-loop that hangs stops, and so does one that has lost its broker. To look at a file costs nothing;
-``celery inspect ping`` costs a second of a CPU.
+Before each of Celery's heartbeats, every two seconds, and the next comes when the last could be
+sent: a loop that hangs stops, and so does one that has lost its broker. To look at a file costs
+nothing; ``celery inspect ping`` costs a second of a CPU.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from tests.containers.engine import ROOT, running_engine
 from tests.containers.host import OFFLINE
 
 REQUIRE_ENGINE = "FARM_TASKS_REQUIRE_ENGINE"
-"""Set where it is a failure that no engine can be had. CI's machine may be one that cannot run any."""
+"""Set where it is a failure that no engine can be had: not every machine of CI can run one."""
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""docker-compose.yml as an operator runs it: built, brought up, used, hurt, scaled and taken down."""
+"""docker-compose.yml as an operator runs it: built, brought up, used, hurt, scaled, taken down."""
 
 from __future__ import annotations
 
