@@ -3,8 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# pytest-celery loads itself wherever it is installed: it has an environment of its own.
+CONTAINERS := .venv-containers
+CONTAINERS_READY := $(CONTAINERS)/.ready
 
-.PHONY: demo test test-chaos test-operations soak compatibility check fix bench clean
+.PHONY: demo test test-chaos test-operations test-containers soak compatibility check fix bench up down \
+	images-offline clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -12,6 +16,12 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+$(CONTAINERS_READY): pyproject.toml
+	$(PYTHON) -m venv $(CONTAINERS)
+	$(CONTAINERS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(CONTAINERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable . --group containers
 	@touch $@
 
 demo: $(READY)  ## A real Kitsu, Redis and worker on this machine, and a movie through them
@@ -26,6 +36,9 @@ test-chaos: $(READY)  ## What takes longer: faults at every phase of a publish, 
 
 test-operations: $(READY)  ## What needs a browser, Prometheus or systemd: Flower as a person sees it, alerts, units
 	$(BIN)/python -m pytest -m operations --numprocesses 2 --dist loadfile
+
+test-containers: $(CONTAINERS_READY)  ## The compose file and pytest-celery on a Docker engine; root starts one if need be
+	$(CONTAINERS)/bin/python -m tests.containers
 
 soak: $(READY)  ## Hundreds of publishes under random faults: RUNS=200 MINUTES=40 SEED=...
 	$(BIN)/python -m tests.chaos.soak --runs $(or $(RUNS),200) --minutes $(or $(MINUTES),40) \
@@ -47,5 +60,14 @@ fix: $(READY)  ## Mend what the formatter and the linter can
 bench: $(READY)  ## Speed and memory beside gazu's and curl's
 	$(BIN)/python -m tests.benchmarks
 
+up:  ## The farm in containers: PROFILES="kitsu prometheus" SERVICES="upload-worker"
+	@$(if $(PROFILES),PROFILES="$(PROFILES)") worker_config/farm.sh up $(SERVICES)
+
+down:  ## End it; its volumes stay
+	worker_config/farm.sh down
+
+images-offline: $(READY)  ## Base images from Debian packages, and wheels, for hosts without a registry; as root
+	PYTHON=$(BIN)/python worker_config/images/build.sh
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CONTAINERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

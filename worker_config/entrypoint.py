@@ -1,8 +1,8 @@
 """Start a command in a container, with Redis's addresses made of what the mounted secrets say.
 
-The addresses hold Redis's password, so they go into files in memory that FARM_TASKS_BROKER_URL_FILE and
-FARM_TASKS_RESULT_BACKEND_FILE name: no variable that ``docker inspect`` tells holds them, nor a command
-line, and ``docker exec`` finds them as well.
+The addresses hold Redis's password, so they go into files in memory, which
+FARM_TASKS_BROKER_URL_FILE and FARM_TASKS_RESULT_BACKEND_FILE name: no variable that
+``docker inspect`` tells holds them, nor a command line, and ``docker exec`` finds them as well.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LAST_SECONDS = 10
 """What a worker needs after its grace period: to give its transfers to others, and to say so."""
 
 _TOKEN_SECONDS = 300
-"""For how long a new Kitsu may take to make the bot: then the container ends, and is started again."""
+"""For how long a new Kitsu may take to make the bot. Then the container ends and starts again."""
 
 
 def main(command: list[str]) -> None:
@@ -51,7 +51,9 @@ def _wait_for(token: Path) -> None:
     deadline = time.monotonic() + _TOKEN_SECONDS
     while not (token.exists() and token.stat().st_size):
         if time.monotonic() > deadline:
-            sys.exit(f"{token}, which KITSU_BOT_TOKEN_FILE names, is empty: put a bot's token there.")
+            sys.exit(
+                f"{token}, which KITSU_BOT_TOKEN_FILE names, is empty: put a bot's token there."
+            )
         time.sleep(1)
 
 

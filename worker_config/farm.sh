@@ -2,6 +2,7 @@
 # Start or stop the farm of docker-compose.yml.
 #
 #     farm.sh up [SERVICE...]    make what is missing, build, start, wait until all is healthy
+#     farm.sh build              make what is missing, build the images
 #     farm.sh down [OPTION...]   stop; --volumes deletes what was stored as well
 #     farm.sh compose ...        docker compose with the same files
 #
@@ -71,6 +72,15 @@ check() {
     fi
 }
 
+# One service of those that share an image builds it.
+build() {
+    say "Building ..."
+    compose build --quiet small-files-worker &
+    local ours=$!
+    ! has_profile kitsu || compose build --quiet kitsu
+    wait "$ours"
+}
+
 # Each service as "name state health exit-code"; one line for each of its containers.
 states() {
     local ids
@@ -126,9 +136,7 @@ up)
     shift
     make_what_is_missing
     check
-    # One service of those that share an image builds it.
-    compose build small-files-worker
-    ! has_profile kitsu || compose build kitsu
+    build
     if [ $# -gt 0 ]; then
         compose up --detach --no-build --no-deps "$@"
     else
@@ -136,6 +144,10 @@ up)
     fi
     wait_until_healthy
     print_addresses
+    ;;
+build)
+    make_what_is_missing
+    build
     ;;
 down)
     shift

@@ -26,8 +26,8 @@ def main() -> None:
         sown = seed.sow(host, os.environ["KITSU_ADMIN"], password)
     except gazu.exception.ParameterException as error:
         sys.exit(
-            f"Kitsu has a bot already, whose token is told once only ({error}). Make another one in "
-            f"Kitsu and put its token into {token_file}."
+            f"Kitsu has a bot already, whose token is told once only ({error}). Make another one "
+            f"in Kitsu and put its token into {token_file}."
         )
     seed.plant_file_tree(host, sown.bot_token, sown.project_id, Path(os.environ["PROJECTS_PATH"]))
     known = {name: value for name, value in sown.to_json().items() if name != "bot_token"}

@@ -77,8 +77,6 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
         "DOWNLOADS_AT_A_TIME": "1",
         "SMALL_AT_A_TIME": "1",
         "FARM_TASKS_BANDWIDTH": BANDWIDTH,
-        "FARM_TASKS_IMAGE": "farm-tasks:test",
-        "KITSU_IMAGE": "farm-tasks-kitsu:test",
     }
     ports = dict.fromkeys(
         ["REDIS_PORT", "FLOWER_PORT", "METRICS_PORT", "KITSU_PORT", "PROMETHEUS_PORT"], ""

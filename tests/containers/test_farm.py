@@ -1,4 +1,4 @@
-"""docker-compose.yml as an operator runs it: built, brought up, used, hurt, scaled and taken down."""
+"""docker-compose.yml as an operator runs it: built, brought up, used, hurt, scaled, taken down."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_no_secret_is_in_what_docker_tells_or_writes(farm: Farm) -> None:
             ["docker", "logs", one["Id"]],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True,
         ).stdout  # fmt: skip
-        running = docker("top", one["Id"], "-o", "args") if one["State"]["Running"] else ""
+        running = docker("top", one["Id"], "-eo", "pid,args") if one["State"]["Running"] else ""
         for name, secret in secrets.items():
             assert secret
             for place in (told, written, running):

@@ -1,7 +1,7 @@
 """pytest-celery's components, made of our images.
 
-It would have images from a registry, and find containers by ports on localhost. Here each is found by
-its own address on the engine's network, which serves on any host, one that is a container itself too.
+It would have images from a registry, and find containers by ports on localhost. Here each is found
+by its own address on the engine's network, which serves on any host, a container as well.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Bring Kitsu's database up to zou's version and, if it is new, make the administrator.
 
-Run by the Python that has zou in it. The password comes by the standard input, since whoever sees the
-processes sees their command lines.
+Run by the Python that has zou in it. The password comes by the standard input, since whoever sees
+the processes sees their command lines.
 """
 
 import os
