@@ -31,11 +31,12 @@ else
 fi
 compose() { "${compose[@]}" --env-file "$ENV_FILE" "$@"; }
 
-# A setting: the environment's, which compose prefers too, or the file's.
+# A setting: the environment's, which compose prefers too, or the file's, or else what docker-compose.yml
+# takes where both say nothing.
 setting() {
     local value=${!1-unset}
     [ "$value" != unset ] || value=$(sed -n "s/^$1=//p" "$ENV_FILE" | tail -n 1)
-    echo "$value"
+    echo "${value:-${2-}}"
 }
 
 has_profile() { [[ ",$(setting COMPOSE_PROFILES)," == *",$1,"* ]]; }
@@ -47,19 +48,23 @@ make_what_is_missing() {
         cp .env.example "$ENV_FILE"
         say "$ENV_FILE made from .env.example"
     fi
-    local folder name
-    folder=$(setting SECRETS_DIR)
+    local folder name projects
+    folder=$(setting SECRETS_DIR ./secrets)
     # The folder keeps others of this host out; the files are for the users of the containers to read.
-    mkdir -p "$folder" && chmod 700 "$folder"
+    # A folder that was there keeps its mode, and so does what else is in it.
+    [ -d "$folder" ] || mkdir -p -m 700 "$folder"
     for name in $PASSWORDS; do
         [ -s "$folder/$name" ] || password >"$folder/$name"
     done
     [ -s "$folder/flower_users" ] || echo "farm:$(password)" >"$folder/flower_users"
     [ -e "$folder/kitsu_bot_token" ] || : >"$folder/kitsu_bot_token"
-    chmod 444 "$folder"/*
-    if [ ! -d "$(setting PROJECTS_DIR)" ]; then
-        mkdir -p "$(setting PROJECTS_DIR)"
-        [ "$(id -u)" != 0 ] || chown "$(setting FARM_UID):$(setting FARM_GID)" "$(setting PROJECTS_DIR)"
+    for name in $PASSWORDS flower_users kitsu_bot_token; do
+        chmod 444 "$folder/$name"
+    done
+    projects=$(setting PROJECTS_DIR ./projects)
+    if [ ! -d "$projects" ]; then
+        mkdir -p "$projects"
+        [ "$(id -u)" != 0 ] || chown "$(setting FARM_UID 10001):$(setting FARM_GID 10001)" "$projects"
     fi
 }
 
@@ -68,7 +73,7 @@ check() {
     if ! has_profile kitsu && [ "$(setting KITSU_BOT_TOKEN_FILE)" = /run/kitsu/bot_token ]; then
         fail "$ENV_FILE: there is no profile kitsu. Set KITSU_HOST to the studio's Kitsu," \
             "KITSU_BOT_TOKEN_FILE=/run/secrets/kitsu_bot_token, and put the token of a bot there into" \
-            "$(setting SECRETS_DIR)/kitsu_bot_token."
+            "$(setting SECRETS_DIR ./secrets)/kitsu_bot_token."
     fi
 }
 
@@ -111,11 +116,11 @@ address() { # SERVICE PORT
 
 print_addresses() {
     local folder
-    folder=$(setting SECRETS_DIR)
+    folder=$(setting SECRETS_DIR ./secrets)
     echo "Flower      http://$(address flower 5555)    log in as in $folder/flower_users"
     echo "Metrics     http://$(address metrics 9540)/metrics"
     echo "Redis       $(address redis 6379)    password in $folder/redis_password"
-    echo "Projects    $(setting PROJECTS_DIR), for the workers $(setting PROJECTS_PATH)"
+    echo "Projects    $(setting PROJECTS_DIR ./projects), for the workers $(setting PROJECTS_PATH /projects)"
     if has_profile kitsu; then
         echo "Kitsu       http://$(address kitsu 8080)    $(setting KITSU_ADMIN)," \
             "password in $folder/kitsu_admin_password"
