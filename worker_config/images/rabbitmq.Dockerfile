@@ -9,7 +9,6 @@ RUN groupadd --system --gid 999 rabbitmq \
 # Debian's wrapper would have to be root; this is what it starts.
 ENV PATH=/usr/lib/rabbitmq/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 ENV HOME=/var/lib/rabbitmq RABBITMQ_LOGS=-
-VOLUME /var/lib/rabbitmq
 USER rabbitmq
 EXPOSE 5672
 CMD ["rabbitmq-server"]

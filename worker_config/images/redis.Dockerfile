@@ -5,7 +5,6 @@ RUN groupadd --system --gid 999 redis \
     && useradd --system --uid 999 --gid redis --home-dir /data --create-home redis \
     && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install redis-server >/dev/null \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
-VOLUME /data
 WORKDIR /data
 USER redis
 EXPOSE 6379
