@@ -14,8 +14,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 _DATABASES = {"FARM_TASKS_BROKER_URL": 0, "FARM_TASKS_RESULT_BACKEND": 1}
-_LAST_SECONDS = 10
-"""What a worker needs after its grace period: to give its transfers to others, and to say so."""
+_LAST_SECONDS = 40
+"""What a worker needs after its grace period: ten to give its transfers to others, and the
+half-minute for which a slot may wait until its last result has been read."""
 
 _TOKEN_SECONDS = 300
 """For how long a new Kitsu may take to make the bot. Then the container ends and starts again."""

@@ -46,13 +46,17 @@ password() { od -An -N 24 -tx1 /dev/urandom | tr -d ' \n'; }
 make_what_is_missing() {
     if [ ! -e "$ENV_FILE" ]; then
         cp .env.example "$ENV_FILE"
+        # Who starts the farm owns the projects that it makes; containers never run as root.
+        [ "$(id -u)" = 0 ] || sed -i "s/^FARM_UID=.*/FARM_UID=$(id -u)/; s/^FARM_GID=.*/FARM_GID=$(id -g)/" "$ENV_FILE"
         say "$ENV_FILE made from .env.example"
     fi
     local folder name projects
     folder=$(setting SECRETS_DIR ./secrets)
     # The folder keeps others of this host out; the files are for the users of the containers to read.
-    # A folder that was there keeps its mode, and so does what else is in it.
+    # A folder that was there keeps its mode: it might be anybody's.
     [ -d "$folder" ] || mkdir -p -m 700 "$folder"
+    [ -z "$(find "$folder/" -maxdepth 0 -perm /077)" ] ||
+        fail "SECRETS_DIR $folder: others of this host may look into it. If it is for secrets alone: chmod 700 $folder"
     for name in $PASSWORDS; do
         [ -s "$folder/$name" ] || password >"$folder/$name"
     done
@@ -70,10 +74,12 @@ make_what_is_missing() {
 
 check() {
     docker version >/dev/null 2>&1 || fail "No Docker engine answers: is it running, and may you use it?"
-    if ! has_profile kitsu && [ "$(setting KITSU_BOT_TOKEN_FILE)" = /run/kitsu/bot_token ]; then
+    local token
+    token=$(setting SECRETS_DIR ./secrets)/kitsu_bot_token
+    if ! has_profile kitsu && { [ "$(setting KITSU_BOT_TOKEN_FILE)" != /run/secrets/kitsu_bot_token ] ||
+        [ "$(setting KITSU_HOST)" = http://kitsu:8080 ] || [ ! -s "$token" ]; }; then
         fail "$ENV_FILE: there is no profile kitsu. Set KITSU_HOST to the studio's Kitsu," \
-            "KITSU_BOT_TOKEN_FILE=/run/secrets/kitsu_bot_token, and put the token of a bot there into" \
-            "$(setting SECRETS_DIR ./secrets)/kitsu_bot_token."
+            "KITSU_BOT_TOKEN_FILE=/run/secrets/kitsu_bot_token, and put the token of a bot there into $token."
     fi
 }
 

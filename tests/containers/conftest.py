@@ -66,9 +66,7 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
     if not (answers() and OFFLINE.exists()):
         missing("no Docker engine with the base images: make test-containers makes them")
     folder = tmp_path_factory.mktemp("farm")
-    projects, secrets = folder / "projects", folder / "secrets"
-    projects.mkdir()
-    projects.chmod(0o777)  # the containers' user is nobody here
+    projects, secrets = folder / "projects", folder / "secrets"  # both made by `make up`
     shared = {
         "PROJECTS_DIR": str(projects),
         "SECRETS_DIR": str(secrets),
