@@ -69,7 +69,8 @@ def test_a_transfer_of_a_killed_worker_runs_again_and_ends_once(
     cluster: CeleryTestSetup, kitsu: DiscardingKitsu, files: str
 ) -> None:
     kitsu.serve(0, rate=4 * MB)
-    submission = upload(files, 20 * MB)
+    # More than the sockets on the way can hold: else it would arrive whole after the kill.
+    submission = upload(files, 200 * MB)
     wait_until(lambda: submission.progress().bytes_read > MB, 30)
     cluster.worker.kill()
     cluster.worker.restart()
