@@ -15,22 +15,8 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
-from farm_tasks import errors
+from farm_tasks import errors, functions
 from farm_tasks.states import FAILURE, RETRY, REVOKED, SUCCESS
-
-FUNCTIONS = (
-    "add_attachment_files_to_comment", "add_comment", "add_extra_preview", "add_preview",
-    "batch_comments", "download_attachment_file", "download_attachment_thumbnail",
-    "download_organisation_avatar", "download_person_avatar", "download_playlist_build",
-    "download_playlist_zip", "download_preview_file", "download_preview_file_cover",
-    "download_preview_file_thumbnail", "download_preview_lowdef_movie", "download_preview_movie",
-    "download_project_avatar", "download_working_file", "export_assets_with_csv",
-    "export_shots_with_csv", "extract_frame_from_preview", "extract_tile_from_preview",
-    "import_assets_with_csv", "import_otio", "import_shots_with_csv", "publish_preview",
-    "set_avatar", "upload_organisation_avatar", "upload_person_avatar", "upload_preview_file",
-    "upload_project_avatar", "upload_working_file",
-)  # fmt: skip
-"""All there are; spelt out, because a submitter may not import what defines them."""
 
 ERRORS = tuple(
     name
@@ -102,12 +88,12 @@ def field(*labels: str) -> str:
 def function_of(task: object) -> str:
     """The label of a task's name."""
     name = task.removeprefix("farm_tasks.") if isinstance(task, str) else OTHER
-    return name if name in FUNCTIONS else OTHER
+    return name if name in functions.ALL else OTHER
 
 
 def direction_of(function: str) -> str:
     """Where the bytes of a function go."""
-    return DOWNLOAD if function.startswith(("download_", "export_", "extract_")) else UPLOAD
+    return DOWNLOAD if functions.is_download(function) else UPLOAD
 
 
 def error_of(name: object) -> str:

@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
+from farm_tasks import functions
 from farm_tasks.errors import InvalidArgument
 from farm_tasks.settings import settings
 
@@ -46,50 +47,6 @@ READING_ORDER = (1, 2, 3, 4, 0, 5, 6, 7, 8, 9)
 
 _RABBITMQ: dict[str, int] = {"high": 9, "normal": 5, "low": 1}
 
-_SMALL_ALWAYS = frozenset(
-    [
-        "download_attachment_file",
-        "download_attachment_thumbnail",
-        "download_organisation_avatar",
-        "download_person_avatar",
-        "download_preview_file_cover",
-        "download_preview_file_thumbnail",
-        "download_project_avatar",
-        "export_assets_with_csv",
-        "export_shots_with_csv",
-        "extract_frame_from_preview",
-        "extract_tile_from_preview",
-        "import_assets_with_csv",
-        "import_otio",
-        "import_shots_with_csv",
-        "set_avatar",
-        "upload_organisation_avatar",
-        "upload_person_avatar",
-        "upload_project_avatar",
-    ]
-)
-_DOWNLOADS = frozenset(
-    [
-        "download_playlist_build",
-        "download_playlist_zip",
-        "download_preview_file",
-        "download_preview_lowdef_movie",
-        "download_preview_movie",
-        "download_working_file",
-    ]
-)
-_UPLOADS = frozenset(
-    [
-        "add_attachment_files_to_comment",
-        "add_comment",
-        "add_extra_preview",
-        "add_preview",
-        "batch_comments",
-        "publish_preview",
-        "upload_preview_file",
-        "upload_working_file",
-    ]
-)
 _MAY_HAVE_NO_FILES = frozenset(["add_comment", "batch_comments"])
 
 
@@ -101,11 +58,11 @@ def queue_of(function: str, arguments: Mapping[str, Any], size: int | None = Non
         arguments: Its keyword arguments.
         size: Bytes of its files together; None if not all of them can be seen from here.
     """
-    if function in _SMALL_ALWAYS:
+    if function in functions.SMALL:
         return SMALL
-    if function in _DOWNLOADS:
+    if function in functions.DOWNLOADS:
         return DOWNLOADS
-    if function not in _UPLOADS:
+    if function not in functions.UPLOADS:
         return DEFAULT
     if function in _MAY_HAVE_NO_FILES and not _has_files(arguments):
         return SMALL

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import click
 
-from farm_tasks.cli.root import INTERRUPTED
+from farm_tasks.cli.become import become_celery
 from farm_tasks.errors import NotConfigured
 
 MISSING = "Flower is not installed: pip install 'farm-tasks[flower]'"
@@ -33,22 +31,13 @@ def flower(address: str | None, port: int | None, flower_arguments: tuple[str, .
     """
     if importlib.util.find_spec("flower") is None:
         raise NotConfigured(MISSING)
-    command = [
-        *(sys.executable, "-m", "celery", "-A", "farm_tasks", "flower"),
+    become_celery(
+        "flower",
         *([f"--conf={configuration()}"] if not os.environ.get("FLOWER_CONF") else []),
         *([f"--address={address}"] if address is not None else []),
         *([f"--port={port}"] if port is not None else []),
         *flower_arguments,
-    ]
-    sys.stdout.flush()
-    if sys.platform == "win32":
-        # There, exec starts another process and returns to the shell at once.
-        try:
-            code = subprocess.call(command)
-        except KeyboardInterrupt:
-            code = INTERRUPTED
-        click.get_current_context().exit(code)
-    os.execv(sys.executable, command)  # noqa: S606 (no shell is wanted)
+    )
 
 
 def configuration() -> Path:

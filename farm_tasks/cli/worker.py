@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
 import sys
 
 import click
 
-from farm_tasks.cli.root import INTERRUPTED
+from farm_tasks.cli.become import become_celery
 from farm_tasks.errors import InvalidArgument
 
 MOST_SLOTS = 8
@@ -85,8 +84,8 @@ def worker(
         )
     if not current.kitsu_host:
         _warn("KITSU_HOST is not set: every transfer will fail.")
-    command = [
-        *(sys.executable, "-m", "celery", "-A", "farm_tasks", "worker"),
+    become_celery(
+        "worker",
         *("--pool", pool or ("threads" if sys.platform == "win32" else "prefork")),
         *("--concurrency", str(concurrency or default_concurrency())),
         *("--loglevel", loglevel.upper()),
@@ -95,16 +94,7 @@ def worker(
         *(("--queues", queues) if queues else ()),
         *(("--hostname", hostname) if hostname else ()),
         *celery_arguments,
-    ]
-    sys.stdout.flush()
-    if sys.platform == "win32":
-        # There, exec starts another process and returns to the shell at once.
-        try:
-            code = subprocess.call(command)
-        except KeyboardInterrupt:
-            code = INTERRUPTED
-        click.get_current_context().exit(code)
-    os.execv(sys.executable, command)  # noqa: S606 (no shell is wanted)
+    )
 
 
 def default_concurrency() -> int:

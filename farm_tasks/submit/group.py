@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from farm_tasks.errors import FarmTasksError, StillRunning, UnknownSubmission
+from farm_tasks.functions import is_download
 from farm_tasks.settings import settings
 from farm_tasks.states import FAILURE, GROUPS_KEY, REVOKED, SUCCESS, group_key
 from farm_tasks.submit import feed, record
 from farm_tasks.submit.connection import reaching_redis, redis_client
-from farm_tasks.submit.sending import UPLOADS_NOTHING
 from farm_tasks.submit.submission import Submission
 from farm_tasks.transfer.progress import RATE_WINDOW
 
@@ -199,5 +199,5 @@ def add_up(records: Sequence[record.Record]) -> GroupProgress:
         fraction=fraction / len(records) if records else 0.0,
         # A download's size shows when it begins: a bar that counted those so far would fall back.
         sizes_known=all(one.total > 0 for one in open_ones)
-        and not any(one.function.startswith(UPLOADS_NOTHING) for one in records),
+        and not any(is_download(one.function) for one in records),
     )

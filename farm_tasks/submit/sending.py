@@ -14,6 +14,7 @@ from farm_tasks import queues
 from farm_tasks.arguments import LARGEST_MESSAGE
 from farm_tasks.entity import Entity, entity_id, is_entity
 from farm_tasks.errors import InvalidArgument
+from farm_tasks.functions import is_download
 from farm_tasks.queues import Priority
 from farm_tasks.states import (
     FARM_JOB_FIELD,
@@ -33,7 +34,6 @@ from farm_tasks.transfer.progress import Progress
 __all__ = ["Entity", "send"]
 
 PATH_ARGUMENTS = frozenset(["csv_file_path", "file_path", "otio_file_path", "preview_file_path"])
-UPLOADS_NOTHING = ("download_", "export_", "extract_")
 
 
 def send(
@@ -68,7 +68,7 @@ def send(
     job = farm_job_of(farm_job)
     message = {name: _portable(function, name, value) for name, value in arguments.items()}
     sources = _paths(message)
-    sizes = [] if function.startswith(UPLOADS_NOTHING) else [_size(one) for one in sources]
+    sizes = [] if is_download(function) else [_size(one) for one in sources]
     queued = Progress(
         total=sum(filter(None, sizes)),
         stage="queued",

@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from farm_tasks import counting, submit
+from farm_tasks import counting, functions, submit
 from farm_tasks.cancelling import wish_to_cancel
 from farm_tasks.kitsu import operations
 from farm_tasks.kitsu.ledger import FOUND, PROCESSED, STEP_DONE
@@ -129,7 +129,7 @@ def stored(client: Any, state: str, before: str | None, **fields: str) -> bool:
 
 
 def test_the_known_functions_are_all_there_are() -> None:
-    assert set(counting.FUNCTIONS) == set(operations.__all__)
+    assert set(functions.ALL) == set(operations.__all__)
 
 
 def test_an_end_is_counted_with_its_record_and_never_again(exporter: Exporter) -> None:

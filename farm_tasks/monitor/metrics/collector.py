@@ -10,7 +10,7 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from farm_tasks import counting
+from farm_tasks import counting, functions
 from farm_tasks.monitor.metrics import connection, families
 from farm_tasks.monitor.metrics.age import Ages
 from farm_tasks.monitor.metrics.counted import counter, histogram
@@ -24,10 +24,8 @@ _HASHES = (
     counting.CRASHES, counting.SECONDS, counting.THROUGHPUT, counting.PROCESSING,
 )  # fmt: skip
 
-_DIRECTED = [(counting.direction_of(one), one) for one in counting.FUNCTIONS]
-_ENDS = [
-    (function, end) for function in (*counting.FUNCTIONS, counting.OTHER) for end in counting.ENDS
-]
+_DIRECTED = [(counting.direction_of(one), one) for one in functions.ALL]
+_ENDS = [(function, end) for function in (*functions.ALL, counting.OTHER) for end in counting.ENDS]
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +99,7 @@ class FarmCollector(Collector):
             _gauge(families.BUSY, ((), found.running.total())),
             _gauge(
                 families.RUNNING,
-                *(((one,), found.running[one]) for one in (*counting.FUNCTIONS, counting.OTHER)),
+                *(((one,), found.running[one]) for one in (*functions.ALL, counting.OTHER)),
             ),
             _gauge(families.RETRIES_WAITING, ((), found.waiting)),
         ]

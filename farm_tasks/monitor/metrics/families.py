@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 
+from farm_tasks import functions
 from farm_tasks.counting import (
     ATTEMPT_ENDS,
     DIRECTIONS,
     ENDS,
     ERRORS,
-    FUNCTIONS,
     OTHER,
     SPARED,
     TEMPORARY_ERRORS,
@@ -21,7 +21,7 @@ from farm_tasks.queues import ALL as QUEUES
 
 PREFIX = "farm_tasks_"
 
-_FUNCTIONS = (*FUNCTIONS, OTHER)
+_FUNCTIONS = (*functions.ALL, OTHER)
 _ERRORS = (*ERRORS, OTHER)
 
 
@@ -56,7 +56,7 @@ BYTES = _family(
     "transferred_bytes",
     "File bytes that went over the wire. What is sent again counts again.",
     direction=DIRECTIONS,
-    function=FUNCTIONS,
+    function=functions.ALL,
 )
 ENDED = _family(
     "submissions_ended",
