@@ -32,7 +32,7 @@ test: $(READY)  ## All tests, on real parts
 	$(BIN)/python -m pytest -m alone
 
 test-chaos: $(READY)  ## What takes longer: faults at every phase of a publish, dying workers, secrets, the demo
-	$(BIN)/python -m pytest -m chaos --numprocesses 4 --dist load --maxschedchunk 1
+	$(BIN)/python -m pytest -m chaos --numprocesses 6 --dist load --maxschedchunk 1
 
 test-operations: $(READY)  ## What needs a browser, Prometheus or systemd: Flower as a person sees it, alerts, units
 	$(BIN)/python -m pytest -m operations --numprocesses 2 --dist loadfile
