@@ -24,6 +24,9 @@ KEY_FIELD = "submission_key"
 FARM_JOB_FIELD = "farm_job"
 """Where they hold the farm job that the submission belongs to."""
 
+LONGEST_FARM_JOB = 200
+"""Printable characters that a farm job is known by, at most."""
+
 PRIORITY_FIELD = "priority"
 """Where a record holds how urgent the submission is; its message has a number for that."""
 

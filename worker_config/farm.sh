@@ -67,13 +67,17 @@ make_what_is_missing() {
     done
     projects=$(setting PROJECTS_DIR ./projects)
     if [ ! -d "$projects" ]; then
+        [ "$(id -u)" = 0 ] || [ "$(id -u)" = "$(setting FARM_UID 10001)" ] ||
+            fail "$ENV_FILE: workers could not write into a $projects of yours: set FARM_UID=$(id -u) and" \
+                "FARM_GID=$(id -g), or make the folder for those that are there."
         mkdir -p "$projects"
         [ "$(id -u)" != 0 ] || chown "$(setting FARM_UID 10001):$(setting FARM_GID 10001)" "$projects"
     fi
 }
 
-check() {
+check() { # [SERVICE...]
     docker version >/dev/null 2>&1 || fail "No Docker engine answers: is it running, and may you use it?"
+    [ $# = 0 ] || [[ " $* " == *-worker* ]] || return 0
     local token
     token=$(setting SECRETS_DIR ./secrets)/kitsu_bot_token
     if ! has_profile kitsu && { [ "$(setting KITSU_BOT_TOKEN_FILE)" != /run/secrets/kitsu_bot_token ] ||
@@ -146,7 +150,7 @@ case ${1:-} in
 up)
     shift
     make_what_is_missing
-    check
+    check "$@"
     build
     if [ $# -gt 0 ]; then
         compose up --detach --no-build --no-deps "$@"

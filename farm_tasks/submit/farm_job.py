@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 
 from farm_tasks.errors import InvalidArgument
-
-LONGEST = 200
+from farm_tasks.states import LONGEST_FARM_JOB
 
 VARIABLES = ("FARM_TASKS_FARM_JOB", "CUE_JOB", "QBJOBID")
 """Where it is looked for: our own variable, and what OpenCue and Qube set for their jobs."""
@@ -28,12 +27,16 @@ def farm_job_of(given: object = None) -> str | None:
         if name == VARIABLES[0]:
             _check(name, found)
         # A farm's own name for its job must not keep the job from submitting.
-        return "".join(filter(str.isprintable, found))[:LONGEST] or None
+        return "".join(filter(str.isprintable, found))[:LONGEST_FARM_JOB] or None
     return None
 
 
 def _check(name: str, value: object) -> None:
-    if not isinstance(value, str) or not 0 < len(value) <= LONGEST or not value.isprintable():
+    if (
+        not isinstance(value, str)
+        or not 0 < len(value) <= LONGEST_FARM_JOB
+        or not value.isprintable()
+    ):
         raise InvalidArgument(
-            f"{name}: {value!r:.80} is not a text of 1 to {LONGEST} printable characters."
+            f"{name}: {value!r:.80} is not a text of 1 to {LONGEST_FARM_JOB} printable characters."
         )

@@ -29,7 +29,7 @@ from pydantic import (
 
 from farm_tasks.arguments import LARGEST_MESSAGE
 from farm_tasks.queues import MOST_PRIORITY, NORMAL, priority_number
-from farm_tasks.states import FARM_JOB_FIELD
+from farm_tasks.states import FARM_JOB_FIELD, LONGEST_FARM_JOB
 
 LARGEST_ENVELOPE = 2 * LARGEST_MESSAGE
 """Bytes of a message with its headers, its body as base64."""
@@ -43,7 +43,6 @@ DEEPEST = 32
 _SHOWN = 4096
 """Characters of what is only shown."""
 
-_LONGEST_LABEL = 200
 
 _EARLIEST = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 _LATEST = datetime.datetime(2200, 1, 1, tzinfo=datetime.UTC)
@@ -319,7 +318,7 @@ def _other_headers(headers: dict[str, Any]) -> dict[str, Any]:
 
 def _is_shown_as_it_is(value: Any) -> bool:
     """Whether a farm job's name may stand on every line of a log."""
-    return isinstance(value, str) and len(value) <= _LONGEST_LABEL and value.isprintable()
+    return isinstance(value, str) and len(value) <= LONGEST_FARM_JOB and value.isprintable()
 
 
 def _problems(error: ValidationError) -> str:

@@ -16,9 +16,7 @@ from celery.signals import task_postrun, task_prerun
 
 from farm_tasks.entity import is_entity
 from farm_tasks.plain_text import plain
-
-_LONGEST = 200
-"""Characters of a farm job's name: it comes from outside."""
+from farm_tasks.states import LONGEST_FARM_JOB
 
 
 class Speaker:
@@ -68,7 +66,7 @@ def farm_job(request: Any) -> str | None:
     """What the submitter said of the farm job, in the message's header of that name."""
     headers = getattr(request, "headers", None) or {}
     job = getattr(request, "farm_job", None) or headers.get("farm_job")
-    return None if job is None else plain(str(job)[:_LONGEST])
+    return None if job is None else plain(str(job)[:LONGEST_FARM_JOB])
 
 
 def kitsu_ids(task: Any, function: str, args: Any, kwargs: Any) -> dict[str, str]:
