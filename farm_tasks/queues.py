@@ -101,6 +101,11 @@ def named(text: str) -> list[str]:
     return list(dict.fromkeys(map(_named, names)))
 
 
+def short_name(queue: str) -> str:
+    """The short name of one of the queues."""
+    return next(short for short, name in _SHORT.items() if name == queue)
+
+
 def priority_number(priority: str) -> int:
     """What a message says for a priority, for the broker in use.
 

@@ -56,7 +56,13 @@ def _queue_names(_ctx: click.Context, _param: click.Parameter, value: str | None
     help="What to take: uploads, downloads, small, default (what was sent with Celery alone). By "
     "default all of them, in turn.",
 )
-@click.option("--hostname", "-n", metavar="NAME", help="By default celery@ this machine's name.")
+@click.option(
+    "--hostname",
+    "-n",
+    metavar="NAME",
+    help="No two workers may have the same. By default its queues@ this machine's name, or celery@ "
+    "with all of them.",
+)
 @click.argument("celery_arguments", nargs=-1, metavar="[-- CELERY ARGUMENT...]")
 def worker(
     concurrency: int | None,
@@ -92,9 +98,16 @@ def worker(
         # Workers here need nothing from each other, and gossip grows with their number squared.
         "--without-gossip",
         *(("--queues", queues) if queues else ()),
-        *(("--hostname", hostname) if hostname else ()),
+        *(("--hostname", hostname or _name_for(queues)) if hostname or queues else ()),
         *celery_arguments,
     )
+
+
+def _name_for(queues: str) -> str:
+    """A name that workers of one host do not share as long as their queues differ."""
+    from farm_tasks.queues import short_name  # noqa: PLC0415 (pydantic is not for --help)
+
+    return "-".join(map(short_name, queues.split(","))) + "@%h"
 
 
 def default_concurrency() -> int:
