@@ -31,6 +31,7 @@ test: $(READY)  ## All tests, on real parts
 	$(BIN)/python -m pytest -m 'not alone and not chaos and not operations and not containers' --numprocesses 3 --dist loadfile
 	$(BIN)/python -m pytest -m alone
 
+# Six at a time on two cores: they wait for minutes, and four took 30 % of the CPU.
 test-chaos: $(READY)  ## What takes longer: faults at every phase of a publish, dying workers, secrets, the demo
 	$(BIN)/python -m pytest -m chaos --numprocesses 6 --dist load --maxschedchunk 1
 
