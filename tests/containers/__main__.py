@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ def main(arguments: list[str]) -> int:
     if importlib.util.find_spec("pytest_celery") is None:
         # Without it the smoke tests would be passed over.
         sys.exit("pytest-celery is missing: run make test-containers")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that an engine of ours ends as well
     try:
         with running_engine():
             started = time.monotonic()

@@ -68,3 +68,12 @@ def running_engine() -> Iterator[None]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            _unmount_below(home)
+
+
+def _unmount_below(folder: Path) -> None:
+    """An engine leaves the name of its network behind, as a mount."""
+    places = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for place in reversed(places):
+        if Path(place).is_relative_to(folder):
+            subprocess.run(["umount", place], check=True)
