@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from farm_tasks.errors import UnknownSubmission
-from farm_tasks.monitor.flower.figures import words
+from farm_tasks.monitor.words import words
 from farm_tasks.plain_text import plain
 from farm_tasks.states import (
     FAILURE,

@@ -7,7 +7,8 @@ from typing import Any
 from celery import states as celery_states
 from celery.events.state import Task
 
-from farm_tasks.monitor.flower.figures import FIGURES, NUMBERS, file_in, number, words
+from farm_tasks.monitor.flower.figures import FIGURES, NUMBERS, file_in, number
+from farm_tasks.monitor.words import words
 from farm_tasks.states import FAILURE, FINAL_STATES, PROGRESS, QUEUED, RETRY, REVOKED, SUCCESS
 from farm_tasks.submit.record import STAGE_OF_STATE, Record
 from farm_tasks.transfer.progress import Progress

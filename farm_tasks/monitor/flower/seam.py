@@ -27,8 +27,9 @@ from tornado.web import HTTPError, StaticFileHandler, authenticated, url
 
 from farm_tasks.errors import FarmTasksError, NotConfigured
 from farm_tasks.monitor.flower import access, stopping
-from farm_tasks.monitor.flower.figures import NUMBERS, words
+from farm_tasks.monitor.flower.figures import NUMBERS
 from farm_tasks.monitor.flower.row import Row, rank_progress
+from farm_tasks.monitor.words import words
 from farm_tasks.submit.record import Record, read
 
 FOLDER = Path(__file__).parent
