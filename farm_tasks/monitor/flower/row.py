@@ -15,6 +15,15 @@ from farm_tasks.transfer.progress import Progress
 
 _WAITING = {celery_states.PENDING, celery_states.RECEIVED}
 
+_OF_ONE_RUN = (
+    *("state", "worker", "received", "started", "failed", "retried", "revoked", "rejected"),
+    *("retries", "eta", "result", "exception", "traceback", "runtime"),
+)
+"""Celery's fields that a task does not keep when it is run again; it has its defaults then."""
+
+_LATE = 5.0
+"""Seconds by which the event of a sending may be ahead of what came of it: clocks differ."""
+
 
 def rank_progress() -> None:
     """Tell Celery's event state where PROGRESS stands: after STARTED, and before any end."""
@@ -35,6 +44,7 @@ class Row(Task):  # type: ignore[misc]
     kwargs: str | None
     result: str | None
     timestamp: float | None
+    sent: float | None
 
     file: str | None = None
     stage: str | None = None
@@ -63,6 +73,8 @@ class Row(Task):  # type: ignore[misc]
         if self.first_seen is None:
             self.first_seen = timestamp
         figures = {name: fields.pop(name) for name in FIGURES if name in fields}
+        if type_ == "sent" and self._is_sent_again(timestamp):
+            self._begin_again()
         if type_ == PROGRESS.lower():
             # Celery's own eta is the time before which a task must not start.
             figures["seconds_left"] = fields.pop("eta", None)
@@ -102,6 +114,19 @@ class Row(Task):  # type: ignore[misc]
         self.file = self.file or file_in(self.kwargs)
         if record.state == SUCCESS and self.result is None:
             self.result = repr(record.result)
+
+    def _is_sent_again(self, timestamp: float | None) -> bool:
+        """Whether it has failed or was cancelled, and was put into its queue anew after that."""
+        if self.state not in {FAILURE, REVOKED} or timestamp is None or self.timestamp is None:
+            return False
+        # Who hears of its end only may hear of what came before it just after.
+        return timestamp > self.timestamp + (_LATE if self.sent is None else 0.0)
+
+    def _begin_again(self) -> None:
+        """Forget the run that has ended, but for what is the same in every one."""
+        for name in (*FIGURES, *_OF_ONE_RUN):
+            if name != "file":
+                self.__dict__.pop(name, None)
 
     def _is_late(self, figures: dict[str, Any], timestamp: float | None) -> bool:
         """Whether progress is that of a run that has ended; it may run again under its id."""
