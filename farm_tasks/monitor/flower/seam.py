@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from celery.events import EventReceiver
 from flower import app as flower_app
+from flower import events as flower_events
 from flower import urls
 from flower.api import BaseApiHandler
 from flower.api.control import TaskRevoke
-from flower.events import EventsState
 from flower.utils import search
 from flower.views import BaseHandler
 from flower.views.monitor import Metrics
@@ -27,6 +28,7 @@ from tornado.web import HTTPError, StaticFileHandler, authenticated, url
 
 from farm_tasks.errors import FarmTasksError, NotConfigured
 from farm_tasks.monitor.flower import access, stopping
+from farm_tasks.monitor.flower.events import believable
 from farm_tasks.monitor.flower.figures import NUMBERS
 from farm_tasks.monitor.flower.row import Row, rank_progress
 from farm_tasks.monitor.words import words
@@ -41,7 +43,8 @@ STATIC_URL = "/farm-tasks/static/"
 def remember_figures() -> None:
     """Have Flower keep the figures of transfers; they are in its API then as well."""
     rank_progress()
-    EventsState.Task = Row
+    flower_events.EventReceiver = Receiver
+    flower_events.EventsState.Task = Row
     _add_to_search()
 
 
@@ -58,6 +61,8 @@ def guard() -> None:
     """Keep out whom Flower alone would let in, and let its own pages stop a transfer."""
     _add(url("/api/task/revoke/(.+)", Revoke))
     _add(url("/metrics", GuardedMetrics))
+    _refuse_what_is_not_ascii()
+    _keep_to_itself()
     BaseHandler.prepare = _prepare
     BaseApiHandler.prepare = _prepare_api
     listen = flower_app.Flower.start_http_server
@@ -92,6 +97,18 @@ class Templates(Loader):
         if flowers or not path.is_file():
             path = Path(urls.settings["template_path"]) / (flowers or own)
         return Template(path.read_bytes(), name=name, loader=self)
+
+
+class Receiver(EventReceiver):  # type: ignore[misc]
+    """Celery's, which passes on what is an event and nothing else.
+
+    Flower would stop listening for seconds at one that lacks its type, and send its pages numbers
+    that no browser can read.
+    """
+
+    def _receive(self, body: Any, message: Any, **options: Any) -> None:
+        events = map(believable, body if isinstance(body, list) else [body])
+        super()._receive([one for one in events if one is not None], message, **options)
 
 
 class TaskPage(TaskView):  # type: ignore[misc]
@@ -174,6 +191,35 @@ def _listen(app: Any, listen: Callable[[Any], Any]) -> Any:
     except NotConfigured as error:
         sys.exit(f"farm_tasks: {error}")
     return listen(app)
+
+
+def _refuse_what_is_not_ascii() -> None:
+    """Answer 401 to a user or password that no stored one can be compared with."""
+    user_of = BaseHandler.get_current_user
+
+    def current_user(handler: Any) -> Any:
+        try:
+            return user_of(handler)
+        except TypeError as error:  # of hmac.compare_digest
+            raise HTTPError(401) from error
+
+    BaseHandler.get_current_user = current_user
+
+
+def _keep_to_itself() -> None:
+    """Have no page from elsewhere read Flower's answers, or show them as a part of itself.
+
+    FLOWER_UNAUTHENTICATED_API alone would let every page in the world read all of them.
+    """
+    headers = BaseHandler.set_default_headers
+
+    def default_headers(handler: Any) -> None:
+        headers(handler)
+        for name in ("Origin", "Headers", "Methods"):
+            handler.clear_header(f"Access-Control-Allow-{name}")
+        handler.set_header("X-Frame-Options", "SAMEORIGIN")
+
+    BaseHandler.set_default_headers = default_headers
 
 
 def _prepare(handler: Any) -> None:
