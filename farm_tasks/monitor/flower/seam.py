@@ -1,4 +1,4 @@
-"""Everything here depends on Flower's internals, and nothing elsewhere does.
+"""What of Flower is replaced or wrapped, all of it: by no means that Flower promises to keep.
 
 Proved with Flower 2.2. ``tests/monitor/flower/test_seam.py`` fails with a sentence when a newer one
 has moved something.
