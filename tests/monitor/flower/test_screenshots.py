@@ -177,19 +177,20 @@ def test_a_batch(
             movie(kitsu, shots / "sh010_comp_v005.mp4", 2),
             movie(kitsu, shots / "sh020_comp_v011.mp4", 3),
             shots / "sh030_comp_v002.mp4",  # its render has failed
-            large(shots / "sh040_comp_v017.mov", 340 * MB),
-            large(shots / "sh050_comp_v003.mov", 520 * MB),
+            large(shots / "sh040_comp_v017.mov", 520 * MB),
+            large(shots / "sh050_comp_v003.mov", 610 * MB),
             large(shots / "sh060_comp_v008.mov", 260 * MB),
             large(shots / "sh070_comp_v001.mov", 410 * MB),
             large(shots / "sh080_comp_v006.mov", 300 * MB),
         ]
         members = [publish(kitsu, path, "Dailies") for path in paths]
         batch = Group.of(members)
+        wait_until(lambda: all(one.state == "SUCCESS" for one in members[:2]), 120)
         page.goto(f"{flower.url}/batches")
         page.locator(f"a[href$='{batch.id}']").click()
         page.wait_for_function(
             """[...document.querySelectorAll(".ft-table tr[data-state=PROGRESS] .ft-fill")]
-                .filter(one => parseFloat(one.style.width) > 25).length == 4""",
+                .filter(one => parseFloat(one.style.width) > 7).length == 4""",
             timeout=60_000,
         )
         page.screenshot(path=IMAGES / "flower-batch.png")
