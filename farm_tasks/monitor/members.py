@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,11 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from kombu.exceptions import DecodeError
 
 from farm_tasks.errors import UnknownSubmission
+from farm_tasks.monitor.readable import number
 from farm_tasks.states import SUCCESS, group_key, result_key
 from farm_tasks.submit.connection import reaching_redis, redis_client
 from farm_tasks.submit.group import GroupProgress, add_up
 from farm_tasks.submit.record import Record, decode
-from farm_tasks.transfer.progress import Progress
 
 SHOWN = 500
 """Members that have succeeded whose ids are kept, to be listed."""
@@ -161,14 +160,22 @@ def _readable(submission_id: str, value: bytes | None) -> Record | None:
         return None
     try:
         record = decode(submission_id, value)
-    except (DecodeError, ValueError, TypeError, KeyError, AttributeError):
+        return record if _is_sound(record) else None
+    except (DecodeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
         return None
-    return record if _is_sound(record.progress) else None
 
 
-def _is_sound(progress: Progress) -> bool:
-    figures = (progress.bytes_read, progress.total, progress.rate)
-    return all(isinstance(one, int | float) and math.isfinite(one) for one in figures)
+def _is_sound(record: Record) -> bool:
+    figures = record.progress.to_dict()
+    texts = [record.function, record.state, figures.pop("stage")]
+    may_lack = [record.worker, figures.pop("file")]
+    wanted = [figures[name] for name in ("bytes_read", "total", "rate", "attempt")]
+    return (
+        all(isinstance(one, str) for one in texts)
+        and all(isinstance(one, str | None) for one in may_lack)
+        and all(number(one) is not None for one in wanted)
+        and all(one is None or number(one) is not None for one in figures.values())
+    )
 
 
 def _common(folders: Iterable[str]) -> str | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -181,11 +182,27 @@ def test_a_batch_that_has_expired_is_not_known_any_more(uploads: list[Submission
     assert group.id not in [one["id"] for one in recent_batches()]
 
 
-def test_records_that_nobody_can_read_hide_no_other(uploads: list[Submission]) -> None:
+FORGED = [
+    *("{", "5", "[]", "[" * 5000),
+    *({"name": 5}, {"status": 5}, {"status": []}, {"worker": [5]}),
+    *({"result": {"bytes_read": one}} for one in ("x", float("nan"), 10**400)),
+    *({"result": {"eta": float("inf")}}, {"result": {"file": 5}}, {"result": {"updated": "x"}}),
+]
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=lambda one: repr(one)[:40])
+def test_a_record_that_nobody_can_read_hides_no_other(
+    uploads: list[Submission], forged: str | dict[str, Any]
+) -> None:
     group = Group.of(uploads)
-    redis_client().set(result_key(uploads[0].id), b"{")
-    store(uploads[1].id, PROGRESS, {"bytes_read": float("nan"), "total": "x"})
-    assert batch(group.id)["files_total"] == 1
+    if isinstance(forged, dict):
+        moving(uploads[0], 10)
+        stored = json.loads(redis_client().get(result_key(uploads[0].id)))
+        forged = json.dumps({**stored, **forged})
+    redis_client().set(result_key(uploads[0].id), forged)
+    for found in (batch(group.id), recent_batches(1)[0]):
+        assert (found["files_total"], found["id"]) == (2, group.id)
+        json.dumps(found, allow_nan=False)
 
 
 def test_parts_of_a_batch_add_up_to_the_whole() -> None:

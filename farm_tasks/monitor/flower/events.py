@@ -12,10 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from farm_tasks.monitor.flower.figures import NUMBERS, TEXTS, UNREADABLE, number
-
-LONGEST = 10_000
-"""Characters of a text. Celery itself cuts arguments and results at 1024."""
+from farm_tasks.monitor.flower.figures import NUMBERS, TEXTS, UNREADABLE
+from farm_tasks.monitor.readable import number, text
 
 _DRIFT = 366 * 86400.0
 """Seconds that a clock may be wrong by and still be read as one."""
@@ -23,23 +21,16 @@ _DRIFT = 366 * 86400.0
 _TYPE = re.compile(r"(task|worker)-[A-Za-z0-9_-]{1,100}")
 
 
-def _text(value: object) -> str | None:
-    """Its first characters, of which those that cannot be sent to a browser are written out."""
-    if not isinstance(value, str):
-        return None
-    return value[:LONGEST].encode("utf-8", "backslashreplace").decode()
-
-
 def _arguments(value: object) -> str | None:
     """A text that Flower can take apart, or at least fails to as it expects."""
-    text = _text(value)
+    found = text(value)
     try:
-        ast.literal_eval(text or "")
+        ast.literal_eval(found or "")
     except (ValueError, SyntaxError):
         pass  # cut off, or with objects in it
     except UNREADABLE:
         return None
-    return text
+    return found
 
 
 def _count(value: object) -> int | None:
@@ -50,7 +41,7 @@ def _count(value: object) -> int | None:
 
 def _when(value: object) -> str | float | int | None:
     """A time before which, or after which, a task must not start; of progress, seconds left."""
-    return _text(value) if isinstance(value, str) else number(value)
+    return text(value) if isinstance(value, str) else number(value)
 
 
 def _loads(value: object) -> list[float | int] | None:
@@ -68,18 +59,18 @@ def _frequency(value: object) -> float | int | None:
 
 _OF_WORKERS: dict[str, Callable[[object], Any]] = {
     **dict.fromkeys(("clock", "pid", "active", "processed"), _count),
-    **dict.fromkeys(("sw_ident", "sw_ver", "sw_sys"), _text),
+    **dict.fromkeys(("sw_ident", "sw_ver", "sw_sys"), text),
     "freq": _frequency,
     "loadavg": _loads,
 }
 
 _OF_TASKS: dict[str, Callable[[object], Any]] = {
     **dict.fromkeys(("clock", "pid", "retries"), _count),
-    **dict.fromkeys(("name", "result", "exception", "traceback"), _text),
-    **dict.fromkeys(("queue", "exchange", "routing_key", "root_id", "parent_id"), _text),
+    **dict.fromkeys(("name", "result", "exception", "traceback"), text),
+    **dict.fromkeys(("queue", "exchange", "routing_key", "root_id", "parent_id"), text),
     **dict.fromkeys(("args", "kwargs"), _arguments),
     **dict.fromkeys(("eta", "expires"), _when),
-    **dict.fromkeys(TEXTS, _text),
+    **dict.fromkeys(TEXTS, text),
     **dict.fromkeys(NUMBERS, number),
     "runtime": number,
 }
@@ -95,8 +86,8 @@ def believable(event: object) -> dict[str, Any] | None:
     """
     if not isinstance(event, Mapping):
         return None
-    type_ = _TYPE.fullmatch(_text(event.get("type")) or "")
-    hostname, timestamp = _text(event.get("hostname")), number(event.get("timestamp"))
+    type_ = _TYPE.fullmatch(text(event.get("type")) or "")
+    hostname, timestamp = text(event.get("hostname")), number(event.get("timestamp"))
     if type_ is None or not hostname or timestamp is None:
         return None
     if abs(timestamp - time.time()) > _DRIFT:
@@ -108,7 +99,7 @@ def believable(event: object) -> dict[str, Any] | None:
     fields = _OF_WORKERS
     if type_[1] == "task":
         fields = _OF_TASKS
-        made["uuid"] = _text(event.get("uuid"))
+        made["uuid"] = text(event.get("uuid"))
         if not made["uuid"]:
             return None
     read = {name: fields[name](event[name]) for name in fields.keys() & event.keys()}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
-import math
 from typing import Any
+
+from farm_tasks.monitor.readable import text
 
 NUMBERS = ("percent", "bytes_read", "total", "rate", "seconds_left", "elapsed", "attempt")
 """As :class:`~farm_tasks.transfer.progress.Progress` has them; ``seconds_left`` is its ``eta``, a
@@ -21,16 +22,6 @@ UNREADABLE = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
 FIGURES = (*TEXTS[:2], *NUMBERS, *TEXTS[2:])
 
 
-def number(value: object) -> float | int | None:
-    """A number from an event, or None for anything else: an event may come from anyone."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return value if math.isfinite(value) else None
-    except OverflowError:  # an integer that no browser can read, nor Python write
-        return None
-
-
 def file_in(arguments: object) -> str | None:
     """The file that a task is about, by its keyword arguments as events carry them.
 
@@ -44,7 +35,7 @@ def file_in(arguments: object) -> str | None:
         return None
     for name, value in values.items():
         if str(name).endswith("path") and isinstance(value, str):
-            return value
+            return text(value)
     return None
 
 
@@ -52,8 +43,8 @@ def as_json(task: Any, *, read_only: bool) -> str:
     """A task for the script on its page, to stand inside a ``<script>`` element."""
     wanted = ("uuid", "name", "state", *FIGURES)
     values = {name: getattr(task, name, None) for name in wanted}
-    text = json.dumps({**values, "read_only": read_only})
+    encoded = json.dumps({**values, "read_only": read_only})
     # Nothing in it may end the element.
     for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
+        encoded = encoded.replace(character, f"\\u{ord(character):04x}")
+    return encoded

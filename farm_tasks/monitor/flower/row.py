@@ -7,7 +7,8 @@ from typing import Any
 from celery import states as celery_states
 from celery.events.state import Task
 
-from farm_tasks.monitor.flower.figures import FIGURES, NUMBERS, file_in, number
+from farm_tasks.monitor.flower.figures import FIGURES, NUMBERS, file_in
+from farm_tasks.monitor.readable import number, text
 from farm_tasks.monitor.words import words
 from farm_tasks.states import FAILURE, FINAL_STATES, PROGRESS, QUEUED, RETRY, REVOKED, SUCCESS
 from farm_tasks.submit.record import STAGE_OF_STATE, Record
@@ -45,6 +46,9 @@ class Row(Task):  # type: ignore[misc]
     result: str | None
     timestamp: float | None
     sent: float | None
+    started: float | None
+    failed: float | None
+    revoked: float | None
 
     file: str | None = None
     stage: str | None = None
@@ -84,6 +88,8 @@ class Row(Task):  # type: ignore[misc]
                 self.state, self.reason = celery_states.PENDING, None  # it runs again
         elif type_ in {"retried", "revoked"} and self.state in FINAL_STATES - {REVOKED}:
             return
+        elif type_ == "retried" and self.state == REVOKED and not self._has_started_again():
+            return  # it was cancelled while that was on its way
         elif type_ == "received" and self.state == RETRY:
             # The next try's message, with a worker that keeps it until it is due.
             kept = self.merge_rules[celery_states.RECEIVED]
@@ -106,7 +112,7 @@ class Row(Task):  # type: ignore[misc]
         if self.state == celery_states.PENDING and record.state != QUEUED:
             self.state = record.state
         if record.error is not None and not self.reason:
-            self.reason = words(repr(record.error))
+            self.reason = text(words(repr(record.error)))
         if record.ended is not None and self.timestamp is None:
             self.timestamp = record.ended
         if not self.kwargs:
@@ -115,12 +121,20 @@ class Row(Task):  # type: ignore[misc]
         if record.state == SUCCESS and self.result is None:
             self.result = repr(record.result)
 
+    def _has_started_again(self) -> bool:
+        return (self.started or 0.0) > (self._ended_at() or 0.0)
+
+    def _ended_at(self) -> float | None:
+        # The timestamp is that of a late event, if one came.
+        return (self.failed if self.state == FAILURE else self.revoked) or self.timestamp
+
     def _is_sent_again(self, timestamp: float | None) -> bool:
         """Whether it has failed or was cancelled, and was put into its queue anew after that."""
-        if self.state not in {FAILURE, REVOKED} or timestamp is None or self.timestamp is None:
+        ended = self._ended_at()
+        if self.state not in {FAILURE, REVOKED} or timestamp is None or ended is None:
             return False
         # Who hears of its end only may hear of what came before it just after.
-        return timestamp > self.timestamp + (_LATE if self.sent is None else 0.0)
+        return timestamp > ended + (_LATE if self.sent is None else 0.0)
 
     def _begin_again(self) -> None:
         """Forget the run that has ended, but for what is the same in every one."""
@@ -146,7 +160,7 @@ class Row(Task):  # type: ignore[misc]
             if name in NUMBERS:
                 setattr(self, name, number(value))
             elif value is not None:
-                setattr(self, name, str(value))
+                setattr(self, name, text(str(value)))
 
     def _settle(self, type_: str, fields: dict[str, Any]) -> None:
         """Have the figures say what the state does, as a record in Redis does."""

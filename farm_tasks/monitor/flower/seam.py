@@ -31,8 +31,9 @@ from farm_tasks.monitor.flower import access, stopping
 from farm_tasks.monitor.flower.events import believable
 from farm_tasks.monitor.flower.figures import NUMBERS
 from farm_tasks.monitor.flower.row import Row, rank_progress
+from farm_tasks.monitor.members import records
 from farm_tasks.monitor.words import words
-from farm_tasks.submit.record import Record, read
+from farm_tasks.submit.record import Record
 
 FOLDER = Path(__file__).parent
 
@@ -120,7 +121,11 @@ class TaskPage(TaskView):  # type: ignore[misc]
         row = self.application.events.state.tasks.get(task_id)
         record = None
         if row is None or row.bytes_read is None:
-            record = await IOLoop.current().run_in_executor(None, _record, task_id)
+            try:
+                record = await IOLoop.current().run_in_executor(None, _record, task_id)
+            except FarmTasksError as error:
+                if row is None:
+                    raise HTTPError(503, str(error)) from error
         if record is not None:
             if row is None:
                 # Shown, not remembered: that is for events.
@@ -162,10 +167,7 @@ class GuardedMetrics(Metrics):  # type: ignore[misc]
 
 
 def _record(task_id: str) -> Record | None:
-    try:
-        return read(task_id)
-    except FarmTasksError:
-        return None
+    return next(iter(records([task_id])), None)
 
 
 def _worker(application: Any, record: Record) -> Any:
@@ -190,7 +192,11 @@ def _listen(app: Any, listen: Callable[[Any], Any]) -> Any:
             raise NotConfigured(why)
     except NotConfigured as error:
         sys.exit(f"farm_tasks: {error}")
-    return listen(app)
+    port = listen(app)
+    if why is not None:
+        # Flower lets every account on this machine use it.
+        Path(options.unix_socket).chmod(0o600)
+    return port
 
 
 def _refuse_what_is_not_ascii() -> None:

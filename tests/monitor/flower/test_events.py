@@ -11,8 +11,9 @@ from celery.events.state import State
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farm_tasks.monitor.flower.events import LONGEST, believable
+from farm_tasks.monitor.flower.events import believable
 from farm_tasks.monitor.flower.row import Row, rank_progress
+from farm_tasks.monitor.readable import LONGEST
 
 HUGE = 10**400
 
@@ -70,7 +71,10 @@ def test_what_is_no_event_is_left_out(forged: object) -> None:
         *({"runtime": one} for one in (float("nan"), float("inf"), HUGE, "1", True, [1])),
         *({"percent": one} for one in (float("nan"), HUGE)),
         *({"clock": one} for one in (None, "x", float("inf"), HUGE, -1)),
-        *({name: 5} for name in ("as_dict", "event", "children", "worker", "state", "parent")),
+        *(
+            {name: 5}
+            for name in ("as_dict", "event", "children", "worker", "state", "sent", "first_seen")
+        ),
         *({"kwargs": one} for one in ("{[]: 1}", "-" * 9999 + "1", "(" * 5000, "\0")),
         *({"eta": one} for one in (float("nan"), [1])),
         {"name": "\ud800"},

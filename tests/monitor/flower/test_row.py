@@ -195,3 +195,27 @@ def test_what_no_event_has_told_comes_from_redis(monitor: _Monitor) -> None:
     row.fill(Record("one", "upload_preview_file", "FAILURE", progress, error=KeyError("id")))
     assert (row.name, row.state) == ("farm_tasks.upload_preview_file", "FAILURE")
     assert (row.bytes_read, row.percent, row.reason) == (42, 42.0, "KeyError: id")
+
+
+def test_a_name_that_is_not_utf8_can_be_shown(monitor: _Monitor) -> None:
+    name = b"/p/sh\xf6t.ma".decode(errors="surrogateescape")
+    row = monitor.progress(1, 42, elapsed=1.0, file=name)
+    filled = Row("two")
+    progress = Progress(bytes_read=42, total=100, file=name)
+    error = KeyError(name)
+    filled.fill(Record("two", "x", "FAILURE", progress, error=error, arguments={"file_path": name}))
+    told = [row.file, filled.file, filled.kwargs, filled.reason]
+    assert [str(one).encode() for one in told]
+    assert (row.file, filled.file) == ("/p/sh\\udcf6t.ma",) * 2
+
+
+def test_a_retry_that_is_heard_of_after_a_cancel_changes_nothing(monitor: _Monitor) -> None:
+    monitor.hear("task-started", 0.5)
+    monitor.progress(1, 42, elapsed=0.5)
+    monitor.hear("task-revoked", 2, reason="The submission was cancelled.")
+    row = monitor.hear("task-retried", 2.5, exception="Stalled('No byte for 60 s.')")
+    assert (row.state, row.reason) == ("REVOKED", "The submission was cancelled.")
+    # One that has begun again since, however, is tried again.
+    monitor.hear("task-started", 60)
+    row = monitor.hear("task-retried", 61, exception="Stalled('No byte for 60 s.')")
+    assert (row.state, row.reason) == ("RETRY", "No byte for 60 s.")
