@@ -193,7 +193,7 @@ def _listen(app: Any, listen: Callable[[Any], Any]) -> Any:
     except NotConfigured as error:
         sys.exit(f"farm_tasks: {error}")
     port = listen(app)
-    if why is not None:
+    if options.unix_socket and not _has_authentication(options):
         # Flower lets every account on this machine use it.
         Path(options.unix_socket).chmod(0o600)
     return port

@@ -77,6 +77,7 @@ FORGED: list[dict[str, object]] = [
     *({"type": "task-progress", "percent": one} for one in (float("nan"), 10**400, "<img>")),
     *({"type": "task-received", "timestamp": one} for one in (float("inf"), 1e300, "now")),
     *({"type": "task-started", name: 5} for name in ("worker", "as_dict", "event", "children")),
+    *({"kwargs": repr({"file_path": "/p/sh\udcf6t.ma"})}, {"sent": "x"}, {"first_seen": "x"}),
     *({"runtime": "x"}, {"exception": "\ud800"}, {"clock": float("inf")}, {"uuid": ["x"]}),
 ]
 
@@ -106,6 +107,7 @@ def test_its_own_page_may_stop_a_task_and_nobody_elses(open_flower: Flower) -> N
         (host, 401),
         ({**host, "Origin": "http://evil.example"}, 403),
         ({**host, "Origin": "null"}, 403),
+        ({**host, "Origin": "http://["}, 403),
         ({**host, "Origin": f"http://localhost:{open_flower.port + 1}"}, 403),
         ({**host, "Origin": own, "Sec-Fetch-Site": "cross-site"}, 403),
     ):
@@ -170,6 +172,32 @@ def test_a_forged_event_does_not_blind_the_list(open_flower: Flower, redis: Redi
         assert (status, len(listed["data"])) == (200, 2), column
     for path in ("/api/tasks", "/workers", "/task/real", "/task/forged", "/metrics"):
         assert open_flower.ask(path)[0] == 200, path
+
+
+def test_a_task_that_redis_cannot_tell_of_is_not_called_unknown(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    with running_flower(tmp_path, addresses(redis_server)) as flower:
+        assert flower.ask("/task/some-task")[0] == 404
+        redis_server.stop()
+        status, text = flower.ask("/task/some-task")
+        assert status == 503
+        assert "Redis cannot be reached" in text
+
+
+def test_without_users_a_socket_is_for_the_account_that_runs_it(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "flower.sock"
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(KITSU_VARIABLES)}
+    command = [sys.executable, "-m", "farm_tasks.cli", "flower", "--", f"--unix_socket={path}"]
+    with (tmp_path / "log").open("wb") as log:
+        flower = subprocess.Popen(command, env={**kept, **addresses(redis)}, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: path.exists() and path.stat().st_mode & 0o777 == 0o600, 20)
+    finally:
+        flower.terminate()
+        flower.wait(10)
 
 
 def test_users_in_a_file_are_asked_for_their_password(redis: RedisServer, tmp_path: Path) -> None:
