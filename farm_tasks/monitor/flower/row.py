@@ -168,13 +168,13 @@ class Row(Task):  # type: ignore[misc]
             return
         self.stage = "queued" if self.state in _WAITING else STAGE_OF_STATE.get(self.state)
         self.rate, self.seconds_left = 0.0, None
-        if type_ in {"failed", "retried"}:
-            self.reason = words(fields.get("exception"))
-        elif self.state == SUCCESS:
+        if self.state == SUCCESS:
             self.reason = None
             if self.total:
                 # The last event may be half a second older than the last byte.
                 self.bytes_read, self.percent = self.total, 100.0
+        elif type_ in {"failed", "retried"}:
+            self.reason = words(fields.get("exception"))
 
 
 def _figures_of(progress: Progress) -> dict[str, Any]:

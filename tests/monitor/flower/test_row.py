@@ -153,6 +153,12 @@ def test_a_sending_that_is_heard_of_after_the_end_changes_nothing(
     assert monitor.hear("task-sent", 1, name="x").state == end
 
 
+def test_a_failure_that_is_heard_of_after_success_gives_no_reason(monitor: _Monitor) -> None:
+    monitor.hear("task-succeeded", 2, result="1")
+    row = monitor.hear("task-failed", 1, exception="DiskFull('No room.')")
+    assert (row.state, row.stage, row.reason) == ("SUCCESS", "done", None)
+
+
 def test_what_has_ended_well_is_not_run_again(monitor: _Monitor) -> None:
     monitor.hear("task-succeeded", 2, result="1")
     assert monitor.hear("task-sent", 60, name="x").state == "SUCCESS"
