@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 from farm_tasks.errors import UnknownSubmission
-from farm_tasks.monitor.flower.figures import words
+from farm_tasks.monitor.members import SHOWN, Standing, Sum, members, records
+from farm_tasks.monitor.words import words
 from farm_tasks.plain_text import plain
-from farm_tasks.states import (
-    FAILURE,
-    PROGRESS,
-    RETRY,
-    REVOKED,
-    STARTED,
-    SUCCESS,
-    group_key,
-    result_key,
-)
-from farm_tasks.submit.connection import reaching_redis, redis_client
-from farm_tasks.submit.group import Group, add_up
-from farm_tasks.submit.record import Record, decode
+from farm_tasks.states import FAILURE, PROGRESS, RETRY, REVOKED, STARTED, SUCCESS
+from farm_tasks.submit.group import Group
+from farm_tasks.submit.record import Record
 
-MOST_FILES = 500
+MOST_FILES = SHOWN
 """Files that are listed, what runs and what has failed first. The overall figures have all."""
 
-_ORDER = {PROGRESS: 0, STARTED: 1, RETRY: 2, FAILURE: 3, REVOKED: 4, SUCCESS: 6}
+_ORDER = {PROGRESS: 0, STARTED: 1, RETRY: 2, FAILURE: 3, REVOKED: 4}
 _WAITING = 5
+"""Before those that have succeeded, which come last."""
 
 
 def batch(group_id: str) -> dict[str, Any]:
@@ -44,12 +34,14 @@ def batch(group_id: str) -> dict[str, Any]:
         UnknownSubmission: there is no such group, or it has expired.
         BrokerUnavailable: Redis cannot be reached.
     """
-    records = _records(group_id)
-    listed = sorted(records, key=lambda one: _ORDER.get(one.state, _WAITING))[:MOST_FILES]
+    standing = members(group_id).look()
+    listed = sorted(standing.rest, key=lambda one: _ORDER.get(one.state, _WAITING))[:MOST_FILES]
+    listed += records(standing.shown[: MOST_FILES - len(listed)])
+    overall = _overall(group_id, standing)
     return {
-        **_overall(group_id, records),
+        **overall,
         "files": [_file(one) for one in listed],
-        "files_not_listed": len(records) - len(listed),
+        "files_not_listed": overall["files_total"] - len(listed),
     }
 
 
@@ -64,46 +56,30 @@ def recent_batches(limit: int = 20) -> list[dict[str, Any]]:
     found = []
     for group_id, made in Group.recent(limit):
         try:
-            found.append({**_overall(group_id, _records(group_id)), "made": made})
+            found.append({**_overall(group_id, members(group_id).look()), "made": made})
         except UnknownSubmission:
             continue  # expired since
     return found
 
 
-def _records(group_id: str) -> list[Record]:
-    """The members' records, without those that have expired."""
-    with reaching_redis():
-        members = redis_client().lrange(group_key(group_id), 0, -1)
-        ids = [one.decode() for one in dict.fromkeys(members)]
-        values = redis_client().mget([result_key(one) for one in ids]) if ids else []
-    found = [
-        decode(one, value) for one, value in zip(ids, values, strict=True) if value is not None
-    ]
-    if not found:
-        raise UnknownSubmission(f"There is no batch {group_id}, or it has expired.")
-    return found
-
-
-def _overall(group_id: str, records: Sequence[Record]) -> dict[str, Any]:
-    progress = dataclasses.replace(add_up(records), rate=sum(one.progress.rate for one in records))
+def _overall(group_id: str, standing: Standing) -> dict[str, Any]:
+    overall = standing.succeeded + Sum.of(standing.rest)
+    states = Counter(one.state for one in standing.rest)
+    states.update({SUCCESS: standing.succeeded.progress.files_total})
     return {
         "id": group_id,
-        "title": _title(records),
-        **dataclasses.asdict(progress),
-        "percent": progress.percent,
-        "seconds_left": progress.eta,
-        "states": dict(Counter(one.state for one in records)),
+        "title": _title(overall),
+        **dataclasses.asdict(overall.progress),
+        "percent": overall.progress.percent,
+        "seconds_left": overall.progress.eta,
+        "states": {state: count for state, count in states.items() if count},
     }
 
 
-def _title(records: Sequence[Record]) -> str:
+def _title(overall: Sum) -> str:
     """What it does, and in which folder: nobody knows a batch by its id."""
-    functions = " and ".join(sorted({one.function for one in records})) or "transfers"
-    folders = {os.path.dirname(one.progress.file) for one in records if one.progress.file}
-    try:
-        folder = os.path.commonpath(folders) if folders else ""
-    except ValueError:  # absolute and relative ones, or of several drives
-        folder = ""
+    functions = " and ".join(sorted(overall.functions)) or "transfers"
+    folder = overall.folder or ""
     return plain(f"{functions}, {folder}" if folder.strip("/") else functions)
 
 

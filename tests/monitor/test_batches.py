@@ -1,19 +1,24 @@
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from farm_tasks import submit
 from farm_tasks.errors import Rejected, UnknownSubmission
 from farm_tasks.monitor.batches import MOST_FILES, batch, recent_batches
-from farm_tasks.states import FAILURE, PROGRESS, SUCCESS, result_key
+from farm_tasks.monitor.members import Sum
+from farm_tasks.states import FAILURE, PROGRESS, SUCCESS, group_key, result_key
 from farm_tasks.submit import Group, Submission
 from farm_tasks.submit.connection import redis_client
 from farm_tasks.transfer.progress import Progress
-from tests.cli.records import store
+from tests.cli.records import record, store
 from tests.support.environment import environment_of
 from tests.support.redis_server import running_redis
 
@@ -38,6 +43,24 @@ def uploads(redis: None, tmp_path: Path) -> list[Submission]:
         path.write_bytes(b"x" * 100)
         found.append(submit.upload_working_file(str(uuid.uuid4()), path))
     return found
+
+
+@contextlib.contextmanager
+def reading_ids() -> Iterator[list[str]]:
+    """The submissions whose records are read meanwhile."""
+    found: list[str] = []
+    client = redis_client()
+    mget = client.mget
+
+    def noted(keys: list[str]) -> Any:
+        found.extend(one.removeprefix(result_key("")) for one in keys)
+        return mget(keys)
+
+    client.mget = noted
+    try:
+        yield found
+    finally:
+        del client.mget
 
 
 def moving(submission: Submission, bytes_read: int, total: int = 100, rate: float = 0.0) -> None:
@@ -112,3 +135,87 @@ def test_of_a_huge_batch_the_overall_figures_have_all_and_the_list_does_not(
     found = batch(Group.of(many).id)
     assert (len(found["files"]), found["files_not_listed"]) == (MOST_FILES, 7)
     assert found["bytes_read"] == 50 * (MOST_FILES + 7)
+
+
+def test_what_has_succeeded_is_read_once(uploads: list[Submission]) -> None:
+    done, failed, runs = uploads
+    group = Group.of(uploads)
+    store(done.id, SUCCESS, {"id": "x"}, Progress(100, 100, file="/p/sq010/a.mp4"))
+    store(failed.id, FAILURE, Rejected("Kitsu does not take .exr files."))
+    moving(runs, 10)
+    first = batch(group.id)
+    with reading_ids() as ids:
+        moving(runs, 60)
+        [second] = recent_batches(1)
+    assert sorted(ids) == sorted([failed.id, runs.id])
+    assert (second["bytes_read"], second["files_done"]) == (first["bytes_read"] + 50, 1)
+    assert second["title"] == first["title"]
+
+    # What has failed may be retried: the batch moves again.
+    for one in (failed, runs):
+        store(one.id, SUCCESS, {"id": "x"}, Progress(100, 100))
+    assert recent_batches(1)[0]["percent"] == 100.0
+    with reading_ids() as ids:
+        assert recent_batches(1)[0]["states"] == {"SUCCESS": 3}
+        assert batch(group.id)["files_total"] == 3
+    assert sorted(ids) == sorted(one.id for one in uploads)  # to list them, once
+
+
+def test_an_ended_batch_that_is_retried_moves_again(uploads: list[Submission]) -> None:
+    group = Group.of(uploads)
+    for one in uploads:
+        store(one.id, FAILURE, Rejected("Kitsu does not take .exr files."))
+    assert recent_batches(1)[0]["percent"] == 100.0
+    group.retry()
+    [again] = recent_batches(1)
+    assert (again["percent"], again["states"]) == (0.0, {"QUEUED": 3})
+
+
+def test_a_batch_that_has_expired_is_not_known_any_more(uploads: list[Submission]) -> None:
+    group = Group.of(uploads)
+    for one in uploads:
+        store(one.id, SUCCESS, {"id": "x"})
+    assert batch(group.id)["files_done"] == 3
+    redis_client().delete(group_key(group.id))
+    with pytest.raises(UnknownSubmission):
+        batch(group.id)
+    assert group.id not in [one["id"] for one in recent_batches()]
+
+
+FORGED = [
+    *("{", "5", "[]", "[" * 5000),
+    *({"name": 5}, {"status": 5}, {"status": []}, {"worker": [5]}),
+    *({"result": {"bytes_read": one}} for one in ("x", float("nan"), 10**400)),
+    *({"result": {"eta": float("inf")}}, {"result": {"file": 5}}, {"result": {"updated": "x"}}),
+]
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=lambda one: repr(one)[:40])
+def test_a_record_that_nobody_can_read_hides_no_other(
+    uploads: list[Submission], forged: str | dict[str, Any]
+) -> None:
+    group = Group.of(uploads)
+    if isinstance(forged, dict):
+        moving(uploads[0], 10)
+        stored = json.loads(redis_client().get(result_key(uploads[0].id)))
+        forged = json.dumps({**stored, **forged})
+    redis_client().set(result_key(uploads[0].id), forged)
+    for found in (batch(group.id), recent_batches(1)[0]):
+        assert (found["files_total"], found["id"]) == (2, group.id)
+        json.dumps(found, allow_nan=False)
+
+
+def test_parts_of_a_batch_add_up_to_the_whole() -> None:
+    records = [
+        record(PROGRESS, bytes_read=10, total=100, rate=5.0, file="/p/sq010/a.mp4"),
+        record(SUCCESS, bytes_read=70, total=70, file="/p/sq020/b.mp4"),
+        record(FAILURE, bytes_read=1, total=9),
+        record(PROGRESS, bytes_read=0, total=0, function="download_preview_file"),
+    ]
+    whole = Sum.of(records)
+    assert (whole.folder, whole.progress.sizes_known) == ("/p", False)
+    for count in range(5):
+        parts = Sum.of(records[:count]) + Sum.of(records[count:])
+        assert parts.progress.fraction == pytest.approx(whole.progress.fraction)
+        same = dataclasses.replace(parts.progress, fraction=whole.progress.fraction)
+        assert dataclasses.replace(parts, progress=same) == whole

@@ -1,8 +1,10 @@
 """Flower, with the progress of transfers.
 
 ``worker_config/flowerconfig.py``, which Flower executes when it starts, calls :func:`install`.
-:mod:`~farm_tasks.monitor.flower.seam` is the one module that depends on Flower's internals,
-:mod:`~farm_tasks.monitor.flower.row` the one that depends on those of Celery's event state.
+What replaces parts of Flower is all in :mod:`~farm_tasks.monitor.flower.seam`;
+:mod:`~farm_tasks.monitor.flower.row` depends on Celery's event state. The pages in ``batch.py``,
+``templates/`` and ``static/`` stand on elements and blocks of Flower's own.
+``tests/monitor/flower/test_seam.py`` names whatever of all that a newer Flower has moved.
 """
 
 from __future__ import annotations

@@ -90,7 +90,10 @@ def is_from_elsewhere(headers: Mapping[str, str], host_header: str) -> bool:
     site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
     if site is not None and site not in {"same-origin", "none"}:
         return True
-    return origin is not None and urlsplit(origin).netloc != host_header
+    try:
+        return origin is not None and urlsplit(origin).netloc != host_header
+    except ValueError:  # no browser sends that
+        return True
 
 
 def is_from_own_page(headers: Mapping[str, str], host_header: str) -> bool:

@@ -7,12 +7,23 @@ from typing import Any
 from celery import states as celery_states
 from celery.events.state import Task
 
-from farm_tasks.monitor.flower.figures import FIGURES, NUMBERS, file_in, number, words
+from farm_tasks.monitor.flower.figures import FIGURES, NUMBERS, file_in
+from farm_tasks.monitor.readable import number, text
+from farm_tasks.monitor.words import words
 from farm_tasks.states import FAILURE, FINAL_STATES, PROGRESS, QUEUED, RETRY, REVOKED, SUCCESS
 from farm_tasks.submit.record import STAGE_OF_STATE, Record
 from farm_tasks.transfer.progress import Progress
 
 _WAITING = {celery_states.PENDING, celery_states.RECEIVED}
+
+_OF_ONE_RUN = (
+    *("state", "worker", "received", "started", "failed", "retried", "revoked", "rejected"),
+    *("retries", "eta", "result", "exception", "traceback", "runtime"),
+)
+"""Celery's fields that a task does not keep when it is run again; it has its defaults then."""
+
+_LATE = 5.0
+"""Seconds by which the event of a sending may be ahead of what came of it: clocks differ."""
 
 
 def rank_progress() -> None:
@@ -34,6 +45,10 @@ class Row(Task):  # type: ignore[misc]
     kwargs: str | None
     result: str | None
     timestamp: float | None
+    sent: float | None
+    started: float | None
+    failed: float | None
+    revoked: float | None
 
     file: str | None = None
     stage: str | None = None
@@ -62,6 +77,8 @@ class Row(Task):  # type: ignore[misc]
         if self.first_seen is None:
             self.first_seen = timestamp
         figures = {name: fields.pop(name) for name in FIGURES if name in fields}
+        if type_ == "sent" and self._is_sent_again(timestamp):
+            self._begin_again()
         if type_ == PROGRESS.lower():
             # Celery's own eta is the time before which a task must not start.
             figures["seconds_left"] = fields.pop("eta", None)
@@ -71,6 +88,8 @@ class Row(Task):  # type: ignore[misc]
                 self.state, self.reason = celery_states.PENDING, None  # it runs again
         elif type_ in {"retried", "revoked"} and self.state in FINAL_STATES - {REVOKED}:
             return
+        elif type_ == "retried" and self.state == REVOKED and not self._has_started_again():
+            return  # it was cancelled while that was on its way
         elif type_ == "received" and self.state == RETRY:
             # The next try's message, with a worker that keeps it until it is due.
             kept = self.merge_rules[celery_states.RECEIVED]
@@ -93,7 +112,7 @@ class Row(Task):  # type: ignore[misc]
         if self.state == celery_states.PENDING and record.state != QUEUED:
             self.state = record.state
         if record.error is not None and not self.reason:
-            self.reason = words(repr(record.error))
+            self.reason = text(words(repr(record.error)))
         if record.ended is not None and self.timestamp is None:
             self.timestamp = record.ended
         if not self.kwargs:
@@ -101,6 +120,27 @@ class Row(Task):  # type: ignore[misc]
         self.file = self.file or file_in(self.kwargs)
         if record.state == SUCCESS and self.result is None:
             self.result = repr(record.result)
+
+    def _has_started_again(self) -> bool:
+        return (self.started or 0.0) > (self._ended_at() or 0.0)
+
+    def _ended_at(self) -> float | None:
+        # The timestamp is that of a late event, if one came.
+        return (self.failed if self.state == FAILURE else self.revoked) or self.timestamp
+
+    def _is_sent_again(self, timestamp: float | None) -> bool:
+        """Whether it has failed or was cancelled, and was put into its queue anew after that."""
+        ended = self._ended_at()
+        if self.state not in {FAILURE, REVOKED} or timestamp is None or ended is None:
+            return False
+        # Who hears of its end only may hear of what came before it just after.
+        return timestamp > ended + (_LATE if self.sent is None else 0.0)
+
+    def _begin_again(self) -> None:
+        """Forget the run that has ended, but for what is the same in every one."""
+        for name in (*FIGURES, *_OF_ONE_RUN):
+            if name != "file":
+                self.__dict__.pop(name, None)
 
     def _is_late(self, figures: dict[str, Any], timestamp: float | None) -> bool:
         """Whether progress is that of a run that has ended; it may run again under its id."""
@@ -120,7 +160,7 @@ class Row(Task):  # type: ignore[misc]
             if name in NUMBERS:
                 setattr(self, name, number(value))
             elif value is not None:
-                setattr(self, name, str(value))
+                setattr(self, name, text(str(value)))
 
     def _settle(self, type_: str, fields: dict[str, Any]) -> None:
         """Have the figures say what the state does, as a record in Redis does."""
@@ -128,13 +168,13 @@ class Row(Task):  # type: ignore[misc]
             return
         self.stage = "queued" if self.state in _WAITING else STAGE_OF_STATE.get(self.state)
         self.rate, self.seconds_left = 0.0, None
-        if type_ in {"failed", "retried"}:
-            self.reason = words(fields.get("exception"))
-        elif self.state == SUCCESS:
+        if self.state == SUCCESS:
             self.reason = None
             if self.total:
                 # The last event may be half a second older than the last byte.
                 self.bytes_read, self.percent = self.total, 100.0
+        elif type_ in {"failed", "retried"}:
+            self.reason = words(fields.get("exception"))
 
 
 def _figures_of(progress: Progress) -> dict[str, Any]:

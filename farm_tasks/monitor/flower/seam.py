@@ -1,4 +1,4 @@
-"""Everything here depends on Flower's internals, and nothing elsewhere does.
+"""What of Flower is replaced or wrapped, all of it: by no means that Flower promises to keep.
 
 Proved with Flower 2.2. ``tests/monitor/flower/test_seam.py`` fails with a sentence when a newer one
 has moved something.
@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from celery.events import EventReceiver
 from flower import app as flower_app
+from flower import events as flower_events
 from flower import urls
 from flower.api import BaseApiHandler
 from flower.api.control import TaskRevoke
-from flower.events import EventsState
 from flower.utils import search
 from flower.views import BaseHandler
 from flower.views.monitor import Metrics
@@ -27,9 +28,12 @@ from tornado.web import HTTPError, StaticFileHandler, authenticated, url
 
 from farm_tasks.errors import FarmTasksError, NotConfigured
 from farm_tasks.monitor.flower import access, stopping
-from farm_tasks.monitor.flower.figures import NUMBERS, words
+from farm_tasks.monitor.flower.events import believable
+from farm_tasks.monitor.flower.figures import NUMBERS
 from farm_tasks.monitor.flower.row import Row, rank_progress
-from farm_tasks.submit.record import Record, read
+from farm_tasks.monitor.members import records
+from farm_tasks.monitor.words import words
+from farm_tasks.submit.record import Record
 
 FOLDER = Path(__file__).parent
 
@@ -40,7 +44,8 @@ STATIC_URL = "/farm-tasks/static/"
 def remember_figures() -> None:
     """Have Flower keep the figures of transfers; they are in its API then as well."""
     rank_progress()
-    EventsState.Task = Row
+    flower_events.EventReceiver = Receiver
+    flower_events.EventsState.Task = Row
     _add_to_search()
 
 
@@ -57,6 +62,8 @@ def guard() -> None:
     """Keep out whom Flower alone would let in, and let its own pages stop a transfer."""
     _add(url("/api/task/revoke/(.+)", Revoke))
     _add(url("/metrics", GuardedMetrics))
+    _refuse_what_is_not_ascii()
+    _keep_to_itself()
     BaseHandler.prepare = _prepare
     BaseApiHandler.prepare = _prepare_api
     listen = flower_app.Flower.start_http_server
@@ -93,6 +100,18 @@ class Templates(Loader):
         return Template(path.read_bytes(), name=name, loader=self)
 
 
+class Receiver(EventReceiver):  # type: ignore[misc]
+    """Celery's, which passes on what is an event and nothing else.
+
+    Flower would stop listening for seconds at one that lacks its type, and send its pages numbers
+    that no browser can read.
+    """
+
+    def _receive(self, body: Any, message: Any, **options: Any) -> None:
+        events = map(believable, body if isinstance(body, list) else [body])
+        super()._receive([one for one in events if one is not None], message, **options)
+
+
 class TaskPage(TaskView):  # type: ignore[misc]
     """Flower's page of a task; what its memory lacks comes from Redis."""
 
@@ -102,7 +121,11 @@ class TaskPage(TaskView):  # type: ignore[misc]
         row = self.application.events.state.tasks.get(task_id)
         record = None
         if row is None or row.bytes_read is None:
-            record = await IOLoop.current().run_in_executor(None, _record, task_id)
+            try:
+                record = await IOLoop.current().run_in_executor(None, _record, task_id)
+            except FarmTasksError as error:
+                if row is None:
+                    raise HTTPError(503, str(error)) from error
         if record is not None:
             if row is None:
                 # Shown, not remembered: that is for events.
@@ -144,10 +167,7 @@ class GuardedMetrics(Metrics):  # type: ignore[misc]
 
 
 def _record(task_id: str) -> Record | None:
-    try:
-        return read(task_id)
-    except FarmTasksError:
-        return None
+    return next(iter(records([task_id])), None)
 
 
 def _worker(application: Any, record: Record) -> Any:
@@ -172,7 +192,40 @@ def _listen(app: Any, listen: Callable[[Any], Any]) -> Any:
             raise NotConfigured(why)
     except NotConfigured as error:
         sys.exit(f"farm_tasks: {error}")
-    return listen(app)
+    port = listen(app)
+    if options.unix_socket and not _has_authentication(options):
+        # Flower lets every account on this machine use it.
+        Path(options.unix_socket).chmod(0o600)
+    return port
+
+
+def _refuse_what_is_not_ascii() -> None:
+    """Answer 401 to a user or password that no stored one can be compared with."""
+    user_of = BaseHandler.get_current_user
+
+    def current_user(handler: Any) -> Any:
+        try:
+            return user_of(handler)
+        except TypeError as error:  # of hmac.compare_digest
+            raise HTTPError(401) from error
+
+    BaseHandler.get_current_user = current_user
+
+
+def _keep_to_itself() -> None:
+    """Have no page from elsewhere read Flower's answers, or show them as a part of itself.
+
+    FLOWER_UNAUTHENTICATED_API alone would let every page in the world read all of them.
+    """
+    headers = BaseHandler.set_default_headers
+
+    def default_headers(handler: Any) -> None:
+        headers(handler)
+        for name in ("Origin", "Headers", "Methods"):
+            handler.clear_header(f"Access-Control-Allow-{name}")
+        handler.set_header("X-Frame-Options", "SAMEORIGIN")
+
+    BaseHandler.set_default_headers = default_headers
 
 
 def _prepare(handler: Any) -> None:

@@ -1,11 +1,13 @@
 """What Flower costs while 50 transfers move: ``python -m tests.monitor.flower.cost``.
 
-Their events come from this process, 100 a second, so that nothing is measured but Flower.
+Their events come from this process, 100 a second, so that nothing is measured but Flower. And what
+the page of batches costs, with 20 of them that have 24,000 members.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import tempfile
 import threading
 import time
@@ -16,12 +18,18 @@ from pathlib import Path
 import psutil
 from celery import Celery
 
+from farm_tasks.states import PROGRESS, SUCCESS, result_key
+from farm_tasks.submit import Group, Submission
+from farm_tasks.submit.connection import redis_client, sender
+from farm_tasks.transfer.progress import Progress
 from tests.monitor.flower.running import Flower, running_browser, running_flower
+from tests.support.environment import environment_of
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.waiting import wait_until
 
 TRANSFERS = 50
 SECONDS = 20.0
+BATCHES, MEMBERS = 20, 1200
 TOTAL = 2_000_000_000
 
 
@@ -91,6 +99,43 @@ def _transfers(redis: RedisServer) -> Iterator[None]:
         thread.join()
 
 
+def _batches() -> None:
+    """Have 20 batches of 1200 transfers, of which 50 move and all others are done."""
+    client, backend = redis_client(), sender().backend
+    for batch in range(BATCHES):
+        members = [Submission(str(uuid.uuid4())) for _ in range(MEMBERS)]
+        with client.pipeline(transaction=False) as pipeline:
+            for number, one in enumerate(members):
+                moves = batch == 0 and number < TRANSFERS
+                progress = Progress(
+                    TOTAL // 2 if moves else TOTAL, TOTAL, file=f"/projects/demo/sq010/{one.id}.mov"
+                )
+                record = {
+                    "status": PROGRESS if moves else SUCCESS,
+                    "result": progress.to_dict() if moves else {"preview_file": one.id},
+                    "progress": progress.to_dict(),
+                    "task_id": one.id,
+                    "name": "farm_tasks.publish_preview",
+                    "kwargs": {"task": one.id, "comment": "Final"},
+                    "worker": "celery@render01",
+                }
+                pipeline.set(result_key(one.id), backend.encode(record))
+            pipeline.execute()
+        Group.of(members)
+
+
+def _looks(flower: Flower) -> Iterator[float]:
+    """Seconds of the processor that Flower takes to answer for all batches, time after time."""
+    assert flower.process is not None
+    process = psutil.Process(flower.process.pid)
+    while True:
+        before = process.cpu_times()
+        assert flower.ask("/batches/figures")[0] == 200
+        after = process.cpu_times()
+        yield after.user + after.system - before.user - before.system
+        time.sleep(4.0)  # until it asks Redis anew
+
+
 def main() -> None:
     """Measure, and print."""
     with contextlib.ExitStack() as stack:
@@ -135,6 +180,12 @@ def main() -> None:
             }"""
         )
         print(f"{drawing:.1f} ms to move the {TRANSFERS} bars")
+        page.close()
+        with environment_of(addresses):
+            _batches()
+        first, *later = itertools.islice(_looks(flower), 6)
+        print(f"{BATCHES} batches with {BATCHES * MEMBERS} members, the first look: {first:.2f} s")
+        print(f"each look after that: {1000 * sum(later) / len(later):.0f} ms")
 
 
 if __name__ == "__main__":

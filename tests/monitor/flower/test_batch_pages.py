@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +20,6 @@ from tests.support.redis_server import running_redis
 
 pytestmark = pytest.mark.operations
 
-IMAGES = os.environ.get("FARM_TASKS_SCREENSHOTS")
 FORGED = "<img src=x onerror=document.title='forged'>.mp4"
 MB = 1_000_000
 
@@ -91,8 +89,6 @@ def test_a_batch_moves_without_a_reload(
         playwright.expect(overall).to_have_attribute(
             "aria-valuenow", str((100 + megabytes + 10) // 5)
         )
-    if IMAGES:
-        page.screenshot(path=Path(IMAGES) / "flower-batch.png")
     assert page.evaluate("window.isTheSamePage && document.title !== 'forged'")
 
 
@@ -108,8 +104,6 @@ def test_all_batches_are_listed_with_their_overall_bars(
     playwright.expect(first.locator("[role=progressbar]")).to_have_attribute("aria-valuenow", "50")
     addresses = page.locator(".ft-table a").evaluate_all("all => all.map(one => one.href)")
     assert [one.rpartition("/")[2] for one in addresses[:2]] == [new.id, old.id]
-    if IMAGES:
-        page.screenshot(path=Path(IMAGES) / "flower-batches.png")
 
 
 def test_the_same_figures_come_as_json(flower: Flower, tmp_path: Path) -> None:

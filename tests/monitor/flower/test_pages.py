@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +27,9 @@ pytestmark = pytest.mark.operations
 
 PERCENT = "Number(document.querySelector({selector!r})?.getAttribute('aria-valuenow'))"
 
+STEADY = 0.25
+"""Seconds: where the test itself was held up for longer, it has measured the machine."""
+
 
 def percent_of(submission: Submission) -> float:
     """As it is in Redis."""
@@ -32,7 +37,7 @@ def percent_of(submission: Submission) -> float:
 
 
 class History:
-    """What Redis said of a submission, and when."""
+    """What Redis said of a submission, and when, in seconds since the epoch."""
 
     def __init__(self, submission: Submission) -> None:
         self._submission = submission
@@ -51,11 +56,27 @@ class History:
     def _read(self) -> None:
         while not self._ended.wait(0.02):
             percent = percent_of(self._submission)
-            self._readings.append((time.monotonic(), percent))
+            self._readings.append((time.time(), percent))
 
     def at(self, moment: float) -> float:
-        """The percentage at a moment."""
+        """The percentage at a moment, or a moment before."""
         return max((percent for when, percent in self._readings if when <= moment), default=0.0)
+
+    def wait_for(self, moment: float) -> None:
+        """Wait until Redis was read after a moment."""
+        wait_until(lambda: self._readings and self._readings[-1][0] > moment, 10)
+
+    def was_steady(self, moment: float) -> bool:
+        """Whether it was read all through the second before a moment, and until after it."""
+        times = [when for when, _ in self._readings]
+        around = [one for one in times if moment - 1.0 - STEADY < one < moment + STEADY]
+        gaps = [later - one for one, later in itertools.pairwise(around)]
+        return (
+            len(around) > 1
+            and around[0] <= moment - 1.0
+            and around[-1] >= moment
+            and max(gaps) < STEADY
+        )
 
 
 def slow_upload(farm: Farm, size: int = 60 * MB) -> Submission:
@@ -75,20 +96,32 @@ def moving(farm: Farm) -> Iterator[Submission]:
 
 
 def see_it_rise(page: playwright.Page, selector: str, submission: Submission) -> list[float]:
-    """Read the bar five times; each reading is higher than the last, and no older than a second."""
+    """Read the bar five times; each reading is higher than the last, and no older than a second.
+
+    The page itself says when it shows what. A reading from a second in which nobody could look at
+    Redis (other tests may run beside this one) is no measure, so another is taken: but never of
+    another page, and each must be higher.
+    """
     page.evaluate("window.sameDocument = true")
     expression = PERCENT.format(selector=selector)
+    higher = f"last => {{ const now = {expression}; return now > last && [now, Date.now()] }}"
     readings: list[float] = [0.0]
+    counted = 0
     with History(submission) as history:
-        wait_until(lambda: history.at(time.monotonic()) > 0, 5)
-        began = time.monotonic()  # a second of Redis's figures, to compare with
-        wait_until(lambda: time.monotonic() - began > 1.0, 2)
-        while len(readings) < 6:
-            page.wait_for_function(f"{expression} > {readings[-1]}", polling=20)
-            shown = page.evaluate(expression)
-            now = time.monotonic()
-            assert history.at(now - 1.0) <= shown <= percent_of(submission)
+        wait_until(lambda: history.at(time.time()) > 0, 10)
+        began = time.time()  # a second of Redis's figures, to compare with
+        wait_until(lambda: time.time() - began > 1.0 + STEADY, 10)
+        while counted < 5:
+            found = page.wait_for_function(higher, arg=readings[-1], polling=20).json_value()
+            shown, moment = found[0], found[1] / 1000
+            assert shown > readings[-1]
+            assert shown <= percent_of(submission)
             readings.append(shown)
+            history.wait_for(moment)
+            if history.was_steady(moment):
+                assert history.at(moment - 1.0) <= shown
+                counted += 1
+            assert len(readings) < 30, "The machine is too busy to measure anything."
     assert page.evaluate("window.sameDocument") is True
     return readings[1:]
 
@@ -136,7 +169,7 @@ def test_the_api_has_the_numbers_of_redis(farm: Farm) -> None:
     farm.crew.kitsu.serve(0)
     submission = farm.crew.upload(3 * MB)
     submission.wait(timeout=20)
-    wait_until(lambda: farm.flower.task(submission.id).get("state") == "SUCCESS", 5)
+    wait_until(lambda: farm.flower.task(submission.id).get("state") == "SUCCESS", 15)
     task, progress = farm.flower.task(submission.id), submission.progress()
     for name in ("bytes_read", "total", "percent", "file", "stage", "attempt"):
         assert task[name] == getattr(progress, name), name
@@ -220,9 +253,13 @@ def test_events_are_two_a_second_at_most_and_one_at_the_end(farm: Farm) -> None:
     came = [one["timestamp"] for one in of_it() if one["type"] == "task-progress"]
     *moving, last = came
     assert len(moving) >= 6
-    # The events' own times: written some milliseconds after they were due.
+    # The events' own times: each is a moment after it was due, on a busy machine a long one.
     gaps = [third - first for first, third in zip(moving, moving[2:], strict=False)]
-    assert min(gaps) > 0.95, gaps
+    assert statistics.median(gaps) > 0.95, gaps
+    # In every stretch of time two a second, and one more where the first of a stretch came late.
+    for first, began in enumerate(moving):
+        for further, ended in enumerate(moving[first:]):
+            assert further <= 2 * (ended - began) + 1, moving
     assert len(came) <= 2 * (last - came[0]) + 2
 
 
@@ -242,18 +279,18 @@ def test_late_events_change_nothing_in_a_real_flower(farm: Farm) -> None:
             dispatcher.send("task-progress", uuid=f"late-{state}", name="x", **figures)
             dispatcher.send(type_, uuid=f"late-{state}", **fields)
         for state in ends:
-            wait_until(lambda s=state: farm.flower.task(f"late-{s}").get("state") == s, 5)
+            wait_until(lambda s=state: farm.flower.task(f"late-{s}").get("state") == s, 15)
             before[state] = farm.flower.task(f"late-{state}")
         for state in ends:
             late = {**figures, "bytes_read": 60, "result": "late", "elapsed": 30.0}
             dispatcher.send("task-progress", uuid=f"late-{state}", name="x", **late)
         dispatcher.send("task-started", uuid="after-all")
-        wait_until(lambda: farm.flower.task("after-all"), 5)
+        wait_until(lambda: farm.flower.task("after-all"), 15)
         for state in ends:
             assert farm.flower.task(f"late-{state}") == before[state]
         # The retried one's next attempt, however, moves it again.
         dispatcher.send("task-progress", uuid="late-RETRY", name="x", **{**figures, "attempt": 2})
-        wait_until(lambda: farm.flower.task("late-RETRY")["state"] == "PROGRESS", 5)
+        wait_until(lambda: farm.flower.task("late-RETRY")["state"] == "PROGRESS", 15)
     app.close()
 
 
@@ -266,7 +303,7 @@ def test_figures_sort_as_numbers_and_files_are_found(farm: Farm) -> None:
             figures = {"percent": percent, "bytes_read": int(percent), "file": path}
             dispatcher.send("task-progress", uuid=f"sorted-{percent:g}", name="x", **figures)
     app.close()
-    wait_until(lambda: farm.flower.task("sorted-10"), 5)
+    wait_until(lambda: farm.flower.task("sorted-10"), 15)
 
     def listed(search: str, column: str, direction: str) -> list[str]:
         query = urlencode(

@@ -118,6 +118,52 @@ def test_a_task_that_is_run_again_moves_again(monitor: _Monitor, end: str) -> No
     assert (row.state, row.bytes_read) == ("PROGRESS", 5)
 
 
+@pytest.mark.parametrize("end", ["FAILURE", "REVOKED"])
+@pytest.mark.parametrize("flower_heard_the_first_sending", [True, False])
+def test_a_task_that_is_sent_again_waits_as_a_new_one(
+    monitor: _Monitor, end: str, flower_heard_the_first_sending: bool
+) -> None:
+    sent = {"name": "farm_tasks.upload_preview_file", "kwargs": "{'file_path': '/projects/a.mov'}"}
+    if flower_heard_the_first_sending:
+        monitor.hear("task-sent", 0, **sent)
+    monitor.hear("task-received", 0.1, **sent)
+    monitor.hear("task-started", 0.2)
+    monitor.progress(1, 42, elapsed=1.0)
+    type_, fields = ENDS[end]
+    monitor.hear(type_, 2, **fields)
+
+    row = monitor.hear("task-sent", 60, **sent)
+    assert (row.state, row.stage, row.reason) == ("PENDING", "queued", None)
+    assert (row.bytes_read, row.percent, row.total, row.attempt) == (None, None, None, None)
+    assert (row.worker, row.received, row.exception, row.failed, row.revoked) == (None,) * 5
+    assert (row.file, row.name) == ("/projects/a.mov", "farm_tasks.upload_preview_file")
+    assert monitor.hear("task-received", 61, **sent).state == "RECEIVED"
+    assert monitor.hear("task-started", 62).state == "STARTED"
+    row = monitor.hear("task-succeeded", 63, result="1", runtime=1.0)
+    assert (row.state, row.reason, row.exception) == ("SUCCESS", None, None)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_sending_that_is_heard_of_after_the_end_changes_nothing(
+    monitor: _Monitor, end: str
+) -> None:
+    type_, fields = ENDS[end]
+    monitor.hear(type_, 2, **fields)
+    assert monitor.hear("task-sent", 2.5, name="x").state == end
+    assert monitor.hear("task-sent", 1, name="x").state == end
+
+
+def test_a_failure_that_is_heard_of_after_success_gives_no_reason(monitor: _Monitor) -> None:
+    monitor.hear("task-succeeded", 2, result="1")
+    row = monitor.hear("task-failed", 1, exception="DiskFull('No room.')")
+    assert (row.state, row.stage, row.reason) == ("SUCCESS", "done", None)
+
+
+def test_what_has_ended_well_is_not_run_again(monitor: _Monitor) -> None:
+    monitor.hear("task-succeeded", 2, result="1")
+    assert monitor.hear("task-sent", 60, name="x").state == "SUCCESS"
+
+
 def test_a_retried_task_waits_with_its_reason_then_moves(monitor: _Monitor) -> None:
     monitor.progress(1, 42, elapsed=1.0)
     monitor.hear("task-retried", 2, exception="Stalled('No byte for 60 s.', None)")
@@ -155,3 +201,27 @@ def test_what_no_event_has_told_comes_from_redis(monitor: _Monitor) -> None:
     row.fill(Record("one", "upload_preview_file", "FAILURE", progress, error=KeyError("id")))
     assert (row.name, row.state) == ("farm_tasks.upload_preview_file", "FAILURE")
     assert (row.bytes_read, row.percent, row.reason) == (42, 42.0, "KeyError: id")
+
+
+def test_a_name_that_is_not_utf8_can_be_shown(monitor: _Monitor) -> None:
+    name = b"/p/sh\xf6t.ma".decode(errors="surrogateescape")
+    row = monitor.progress(1, 42, elapsed=1.0, file=name)
+    filled = Row("two")
+    progress = Progress(bytes_read=42, total=100, file=name)
+    error = KeyError(name)
+    filled.fill(Record("two", "x", "FAILURE", progress, error=error, arguments={"file_path": name}))
+    told = [row.file, filled.file, filled.kwargs, filled.reason]
+    assert [str(one).encode() for one in told]
+    assert (row.file, filled.file) == ("/p/sh\\udcf6t.ma",) * 2
+
+
+def test_a_retry_that_is_heard_of_after_a_cancel_changes_nothing(monitor: _Monitor) -> None:
+    monitor.hear("task-started", 0.5)
+    monitor.progress(1, 42, elapsed=0.5)
+    monitor.hear("task-revoked", 2, reason="The submission was cancelled.")
+    row = monitor.hear("task-retried", 2.5, exception="Stalled('No byte for 60 s.')")
+    assert (row.state, row.reason) == ("REVOKED", "The submission was cancelled.")
+    # One that has begun again since, however, is tried again.
+    monitor.hear("task-started", 60)
+    row = monitor.hear("task-retried", 61, exception="Stalled('No byte for 60 s.')")
+    assert (row.state, row.reason) == ("RETRY", "No byte for 60 s.")

@@ -1,5 +1,6 @@
-"""What of Flower's internals ours rests on. A newer Flower that moves one of them fails here, and
-the test's name says which module of ours to look at: ``farm_tasks/monitor/flower/seam.py``.
+"""What of Flower's internals ours rests on: of its Python, templates and scripts.
+
+A newer Flower that moves one of them fails here, and says which of our files to look at.
 """
 
 from __future__ import annotations
@@ -11,19 +12,28 @@ from pathlib import Path
 
 import pytest
 from celery import states
+from celery.events import EventReceiver
 from celery.events.state import State, Task
-from flower import app, command, urls
+from flower import app, command, events, urls
 from flower.api import BaseApiHandler, control
 from flower.events import EventsState
 from flower.options import default_options
 from flower.utils import search
 from flower.views import BaseHandler, monitor, tasks
 
+from farm_tasks.monitor.flower import seam
+
 FLOWER = Path(app.__file__).parent
 
 
 def _template(name: str) -> str:
     return (FLOWER / "templates" / name).read_text()
+
+
+def _element(name: str, id_: str) -> str:
+    """The tag with an id."""
+    found = re.search(rf'<[^>]*id="{id_}"[^>]*>', _template(name))
+    return "" if found is None else found[0]
 
 
 def _script() -> str:
@@ -64,8 +74,19 @@ RESTS_ON: dict[str, Callable[[], bool]] = {
         and "connection_errors" in _parameters(BaseApiHandler.run_blocking)
     ),
     "the metrics are at /metrics": lambda: (r"/metrics", monitor.Metrics) in urls.handlers,
-    "every page is a BaseHandler": lambda: (
-        issubclass(BaseApiHandler, BaseHandler) and issubclass(tasks.TaskView, BaseHandler)
+    "every page is a BaseHandler, which batch.py's are": lambda: (
+        issubclass(BaseApiHandler, BaseHandler)
+        and issubclass(tasks.TaskView, BaseHandler)
+        and "url_prefix" in _source(BaseHandler.render)
+    ),
+    "passwords are compared, and headers set, by every page's base": lambda: (
+        "compare_digest" in _source(BaseHandler.get_current_user)
+        and "Access-Control-Allow-Origin" in _source(BaseHandler.set_default_headers)
+    ),
+    "events come through Celery's receiver, by the name EventReceiver": lambda: (
+        events.EventReceiver in {EventReceiver, seam.Receiver}
+        and "EventReceiver(" in _source(events.Events.run)
+        and _parameters(EventReceiver._receive)[:3] == ["self", "body", "message"]
     ),
     "no handler but the API's base prepares by itself": lambda: (
         not any(
@@ -116,6 +137,30 @@ RESTS_ON: dict[str, Callable[[], bool]] = {
         _template("base.html").index("js/flower.js")
         < _template("base.html").index("{% block extra_scripts %}")
     ),
+    "pages have the blocks that batches.html and batch.html fill": lambda: all(
+        f"{{% block {name} %}}" in _template("base.html")
+        for name in ("title", "navbar", "container", "extra_scripts")
+    ),
+    "the navigation is a template of its own, and told the active tab": lambda: (
+        '{% module Template("navbar.html", active_tab=' in _template("base.html")
+        and "active_tab ==" in _template("navbar.html")
+    ),
+    "the navigation has the list that navbar.js adds to, before any other": lambda: (
+        re.search(r'class="([^"]*\bapp-nav\b[^"]*)"', _template("navbar.html")) is not None
+        and 'class="nav-item"' in _template("navbar.html")
+        and 'class="nav-link' in _template("navbar.html")
+    ),
+    "every page says the url_prefix where progress.js reads it": lambda: (
+        "url_prefix" in _element("base.html", "url_prefix")
+    ),
+    "styles have the colours and cards that progress.css and our pages use": lambda: all(
+        part in (FLOWER / "static" / "css" / "flower.css").read_text()
+        for part in (
+            *("--flower-text-muted", "--flower-active", "--flower-success", "--flower-danger"),
+            *("--flower-warning", "--flower-surface", ".page-section", ".page-header"),
+            *(".page-eyebrow", ".detail-card", ".tasks-table-card"),
+        )
+    ),
     "the list has the elements that list.js changes": lambda: all(
         part in _template("tasks.html")
         for part in (
@@ -144,7 +189,8 @@ RESTS_ON: dict[str, Callable[[], bool]] = {
 
 
 @pytest.mark.parametrize("what", RESTS_ON)
-def test_flower_is_still_as_seam_py_needs_it(what: str) -> None:
+def test_flower_is_still_as_ours_needs_it(what: str) -> None:
     assert RESTS_ON[what](), (
-        f"This Flower has moved what farm_tasks/monitor/flower/seam.py rests on: {what}."
+        f"This Flower has moved what farm_tasks/monitor/flower rests on: {what}. "
+        "Look at seam.py, or at the file that is named."
     )

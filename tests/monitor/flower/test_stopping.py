@@ -19,7 +19,7 @@ def test_flower_stops_what_moves_and_what_waits(tmp_path: Path, pool: str) -> No
         farm.crew.kitsu.serve(0, rate=1 * MB)
         moving, waiting = farm.crew.upload(30 * MB), farm.crew.upload(31 * MB)
         wait_until(lambda: farm.flower.task(moving.id).get("percent"), 20)
-        wait_until(lambda: farm.flower.task(waiting.id), 5)
+        wait_until(lambda: farm.flower.task(waiting.id), 15)
 
         assert farm.flower.stop_task(waiting.id)[0] == 200
         task = farm.flower.task(waiting.id)
@@ -28,7 +28,7 @@ def test_flower_stops_what_moves_and_what_waits(tmp_path: Path, pool: str) -> No
             "The submission was cancelled before it ran.",
         )
         assert farm.flower.stop_task(moving.id)[0] == 200
-        wait_until(lambda: farm.flower.task(moving.id)["state"] == "REVOKED", 5)
+        wait_until(lambda: farm.flower.task(moving.id)["state"] == "REVOKED", 15)
 
         # A transfer after them, so that whatever was still on its way has come.
         farm.crew.kitsu.serve(0)
