@@ -47,6 +47,11 @@ class Entry(Generic[T]):
     end: int
     value: T
 
+    @property
+    def always_holds(self) -> bool:
+        """Whether there is no moment that is not within it."""
+        return len(self.days) == len(_DAYS) and (self.begin, self.end) == (0, _MIDNIGHT)
+
     def holds_at(self, moment: datetime.datetime) -> bool:
         """Whether ``moment`` is within it."""
         day, minute = moment.weekday(), moment.hour * 60 + moment.minute
@@ -105,7 +110,15 @@ def rate(text: str) -> Schedule[float | None]:
 
 
 def _schedule(text: str, read: Callable[[str], T]) -> Schedule[T]:
-    return Schedule(text, tuple(_entry(part.strip(), read) for part in text.split(",")))
+    parts = [part.strip() for part in text.split(",")]
+    entries = tuple(_entry(part, read) for part in parts)
+    for part, entry, following in zip(parts, entries, parts[1:], strict=False):
+        if entry.always_holds:
+            raise ValueError(
+                f"{following!r} would never count: {part!r} before it has neither days nor hours, "
+                "so it always fits. Such an entry comes last, with up and down without a comma"
+            )
+    return Schedule(text, entries)
 
 
 def _entry(text: str, read: Callable[[str], T]) -> Entry[T]:
@@ -134,6 +147,8 @@ def _hours(word: str, text: str) -> tuple[int, int]:
     begin, _, end = word.partition("-")
     if not end or begin == end:
         raise ValueError(f"{word!r} in {text!r} is not a span such as 19:00-07:00")
+    if _minutes(begin, text) == _MIDNIGHT:
+        raise ValueError(f"{word!r} in {text!r} begins at no minute of a day: write 00:00")
     return _minutes(begin, text), _minutes(end, text)
 
 

@@ -88,6 +88,12 @@ def test_days_may_go_over_the_weekend() -> None:
     assert limited == ["mon", "fri", "sat", "sun"]
 
 
+def test_a_span_may_end_at_midnight_by_either_name() -> None:
+    for text in ("19:00-24:00 1MB/s", "19:00-00:00 1MB/s"):
+        assert _at(text, "mon 23:59") is not None
+        assert _at(text, "tue 00:00") is None
+
+
 def test_where_no_entry_fits_nothing_is_limited() -> None:
     assert _at("07:00-19:00 20MB/s", "mon 20:00") is None
 
@@ -110,6 +116,11 @@ def test_a_rate_is_so_many_a_second(text: str, per_second: float | None) -> None
         ("FARM_TASKS_BANDWIDTH", "07:60-19:00 1MB/s", "'07:60'"),
         ("FARM_TASKS_BANDWIDTH", "07:00 1MB/s", "'07:00' in '07:00 1MB/s' is not a span"),
         ("FARM_TASKS_BANDWIDTH", "07:00-07:00 1MB/s", "is not a span"),
+        ("FARM_TASKS_BANDWIDTH", "24:00-07:00 1MB/s", "begins at no minute of a day: write 00:00"),
+        ("FARM_TASKS_BANDWIDTH", "up 2MB/s, down 1MB/s", "'down 1MB/s' would never count: 'up 2MB"),
+        ("FARM_TASKS_BANDWIDTH", "unlimited, mon-fri 2MB/s", "'mon-fri 2MB/s' would never count"),
+        ("FARM_TASKS_BANDWIDTH", "00:00-24:00 1MB/s, 2MB/s", "'2MB/s' would never count"),
+        ("FARM_TASKS_RATE", "mon-sun 1/s, 2/s", "'2/s' would never count"),
         ("FARM_TASKS_BANDWIDTH", "mon-frx 1MB/s", "'frx' in 'mon-frx 1MB/s' is not a day"),
         ("FARM_TASKS_BANDWIDTH", "07:00-19:00", "does not say what is allowed"),
         ("FARM_TASKS_BANDWIDTH", "1MB/s,", "'' does not say what is allowed"),
