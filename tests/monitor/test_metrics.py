@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -248,6 +249,23 @@ def test_counts_add_up_while_redis_is_away(redis_server: RedisServer) -> None:
     assert wait_until(counts.write, 10)
     with redis_server.client() as client:
         assert client.hgetall(counting.BYTES) == {b"upload|upload_preview_file": b"500"}
+
+
+def test_the_last_write_of_a_process_leaves_nothing_behind(
+    server: RedisServer, exporter: Exporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise ConnectionError
+
+    counts = counts_of(server)
+    counts._thread = threading.current_thread()  # this test's; that of the counts ends with them
+    with monkeypatch.context() as blip:
+        blip.setattr(counts, "_send", away)
+        counts.moved("farm_tasks.upload_preview_file", 100)
+        assert not counts.write()
+    counts.moved("farm_tasks.upload_preview_file", 7)
+    assert counts.write()
+    assert value_of_bytes(exporter) == 107
 
 
 def test_no_name_of_a_task_or_an_error_makes_a_new_label(
