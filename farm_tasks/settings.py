@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     """How long running transfers may go on after a worker is told to end."""
 
     pulse_file: Path | None = Field(None, alias="FARM_TASKS_PULSE_FILE")
-    """Touched by a worker with each heartbeat that it sends, for health checks."""
+    """Touched by a worker every two seconds, as long as its event loop turns, for health checks."""
 
     flower_users_file: Path | None = Field(None, alias="FARM_TASKS_FLOWER_USERS_FILE")
     """Who may use Flower: a line ``user:password`` for each."""
