@@ -396,6 +396,15 @@ def test_ten_thousand_waiting_messages_cost_a_scrape_no_more_than_one(
         client.lpush(SMALL, *[client.lindex(SMALL, 0)] * 9_999)
     assert commands() == few
     assert exporter.value("farm_tasks_queue_messages", queue=SMALL) == 10_000
+
+
+@pytest.mark.alone
+def test_a_scrape_with_ten_thousand_waiting_messages_takes_no_tenth_of_a_second(
+    server: RedisServer, exporter: Exporter, tmp_path: Path
+) -> None:
+    submit.upload_working_file(SOME_ID, new_file(tmp_path))
+    with server.client(0) as client:
+        client.lpush(SMALL, *[client.lindex(SMALL, 0)] * 9_999)
     times = []
     for _ in range(10):
         began = time.perf_counter()
