@@ -13,6 +13,7 @@ import contextlib
 import json
 import logging
 import threading
+import uuid
 from collections import Counter
 from typing import Any
 
@@ -45,6 +46,11 @@ class Heartbeat(Background):
 
     needs_redis_broker = False
 
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        # Workers of one host may have been given one name; they are several all the same.
+        self._name = f"{consumer.hostname}/{uuid.uuid4().hex[:8]}"
+
     def start(self, consumer: Any) -> None:
         """Begin, and again follow the loop of each new connection."""
         pulse.follow(consumer)
@@ -67,14 +73,14 @@ class Heartbeat(Background):
             if ended.wait(HEARTBEAT):
                 break
         try:
-            backend.client.zrem(WORKERS, consumer.hostname)
-            backend.client.hdel(WORKER_STATES, consumer.hostname)
+            backend.client.zrem(WORKERS, self._name)
+            backend.client.hdel(WORKER_STATES, self._name)
         except Exception as error:
             logger.info("This worker counts as there for %.0f s more: %r", GONE, error)
 
     def _beat(self, consumer: Any, redis: Any) -> None:
         said = json.dumps(_said(consumer))
-        redis.eval(_SAY, 2, WORKERS, WORKER_STATES, consumer.hostname, said, _FORGOTTEN)
+        redis.eval(_SAY, 2, WORKERS, WORKER_STATES, self._name, said, _FORGOTTEN)
 
 
 def _touch(consumer: Any) -> None:

@@ -14,11 +14,12 @@ import pytest
 from celery.concurrency import solo
 from celery.worker import state
 
-from farm_tasks.counting import GONE, WORKER_STATES
+from farm_tasks.counting import GONE, WORKER_STATES, WORKERS
 from farm_tasks.submit.connection import redis_client, sender
 from farm_tasks.worker import heartbeat, in_hand
 from farm_tasks.worker.pulse import pulse
 from tests.support.environment import environment_of
+from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 from tests.support.worker import Worker
 from tests.worker.crew import MB, Crew, running_crew
@@ -80,6 +81,15 @@ def test_what_runs_is_told_while_it_changes(monkeypatch: pytest.MonkeyPatch) -> 
     assert in_hand.running() == ["upload"]
 
 
+def test_workers_with_one_name_are_several(redis_server: RedisServer) -> None:
+    consumer = consumer_of(SimpleNamespace(num_processes=2))
+    consumer.hostname = "celery@render01"
+    with redis_server.client() as client:
+        for _ in range(2):
+            heartbeat.Heartbeat(consumer)._beat(consumer, client)
+        assert client.zcard(WORKERS) == client.hlen(WORKER_STATES) == 2
+
+
 @pytest.fixture
 def crew(tmp_path: Path) -> Iterator[Crew]:
     with running_crew(tmp_path) as crew:
@@ -88,8 +98,10 @@ def crew(tmp_path: Path) -> Iterator[Crew]:
 
 def queues_of(worker: Worker) -> list[str]:
     """Which queues the worker says that it reads."""
-    said = redis_client().hget(WORKER_STATES, worker.name)
-    return json.loads(said)["queues"] if said else []
+    for name, said in redis_client().hgetall(WORKER_STATES).items():
+        if name.decode().startswith(f"{worker.name}/"):
+            return json.loads(said)["queues"]
+    return []
 
 
 @pytest.mark.operations
