@@ -53,7 +53,8 @@ THROUGHPUT = "farm-tasks:metrics:throughput"
 PROCESSING = "farm-tasks:metrics:processing_seconds"
 
 WORKERS = "farm-tasks:workers"
-"""Sorted set of the names of workers by when they were last heard of, in Redis's seconds."""
+"""Sorted set of workers by when they were last heard of, in Redis's seconds: a name and, since two
+may have been given the same one, a random part."""
 
 WORKER_STATES = "farm-tasks:workers:states"
 """Hash of what each of them has said: JSON, see :mod:`farm_tasks.worker.heartbeat`."""

@@ -113,7 +113,7 @@ def priority_number(priority: str) -> int:
         InvalidArgument: there is no such priority.
     """
     numbers = _RABBITMQ if settings().broker_is_rabbitmq else _REDIS
-    if priority not in numbers:
+    if not isinstance(priority, str) or priority not in numbers:
         raise InvalidArgument(f"priority: {priority!r:.80} is none of {', '.join(PRIORITIES)}.")
     return numbers[priority]
 

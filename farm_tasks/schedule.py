@@ -23,12 +23,15 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MIDNIGHT = 24 * 60
 
 _SIZES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "ki": 2.0**10, "mi": 2.0**20, "gi": 2.0**30}
-_BYTES = re.compile(r"(\d+(?:\.\d+)?) ?(|k|m|g|ki|mi|gi)(b|bit)/s", re.IGNORECASE)
+_BYTES = re.compile(r"(\d+(?:\.\d+)?) ?((?i:|k|m|g|ki|mi|gi))(B|[bB]it)/s")
 _TIMES = re.compile(r"(\d+(?:\.\d+)?) ?/ ?(s|m|h)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 LEAST_BANDWIDTH = 1000.0
 """Bytes per second: below that a server gives a transfer up."""
+
+MOST_BANDWIDTH = 1e12
+"""Bytes per second: above that a limit is a slip of the pen."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +49,11 @@ class Entry(Generic[T]):
     begin: int
     end: int
     value: T
+
+    @property
+    def always_holds(self) -> bool:
+        """Whether there is no moment that is not within it."""
+        return len(self.days) == len(_DAYS) and (self.begin, self.end) == (0, _MIDNIGHT)
 
     def holds_at(self, moment: datetime.datetime) -> bool:
         """Whether ``moment`` is within it."""
@@ -105,14 +113,22 @@ def rate(text: str) -> Schedule[float | None]:
 
 
 def _schedule(text: str, read: Callable[[str], T]) -> Schedule[T]:
-    return Schedule(text, tuple(_entry(part.strip(), read) for part in text.split(",")))
+    parts = [part.strip() for part in text.split(",")]
+    entries = tuple(_entry(part, read) for part in parts)
+    for part, entry, following in zip(parts, entries, parts[1:], strict=False):
+        if entry.always_holds:
+            raise ValueError(
+                f"{following!r} would never count: {part!r} before it has neither days nor hours, "
+                "so it always fits. Such an entry comes last, with up and down without a comma"
+            )
+    return Schedule(text, entries)
 
 
 def _entry(text: str, read: Callable[[str], T]) -> Entry[T]:
-    words = text.lower().split()
+    words = text.split()
     days, begin, end = frozenset(range(7)), 0, _MIDNIGHT
-    if words and re.fullmatch(r"[a-z]{3}(-[a-z]{3})?", words[0]):
-        days = _days(words.pop(0), text)
+    if words and re.fullmatch(r"[a-z]{3}(-[a-z]{3})?", words[0], re.IGNORECASE):
+        days = _days(words.pop(0).lower(), text)
     if words and ":" in words[0]:
         begin, end = _hours(words.pop(0), text)
     if not words:
@@ -131,10 +147,15 @@ def _days(word: str, text: str) -> frozenset[int]:
 
 
 def _hours(word: str, text: str) -> tuple[int, int]:
-    begin, _, end = word.partition("-")
-    if not end or begin == end:
+    clocks = word.split("-")
+    if len(clocks) != 2:
         raise ValueError(f"{word!r} in {text!r} is not a span such as 19:00-07:00")
-    return _minutes(begin, text), _minutes(end, text)
+    begin, end = (_minutes(clock, text) for clock in clocks)
+    if begin == _MIDNIGHT:
+        raise ValueError(f"{word!r} in {text!r} begins at no minute of a day: write 00:00")
+    if begin == end:
+        raise ValueError(f"{word!r} in {text!r} is not a span such as 19:00-07:00")
+    return begin, end
 
 
 def _minutes(clock: str, text: str) -> int:
@@ -146,9 +167,10 @@ def _minutes(clock: str, text: str) -> int:
 
 
 def _bandwidth(text: str) -> Bandwidth:
-    words = text.split()
+    words = [one.lower() if one.lower() in {"up", "down"} else one for one in text.split()]
     if words[0] not in {"up", "down"}:
         return Bandwidth(*(_bytes(text),) * 2)
+    text = " ".join(words)
     sides: dict[str, float | None] = {}
     for name, amount in re.findall(r"(up|down) ((?:(?!up\b|down\b).)+)", text):
         if name in sides:
@@ -160,21 +182,27 @@ def _bandwidth(text: str) -> Bandwidth:
 
 
 def _bytes(text: str) -> float | None:
-    if text == UNLIMITED:
+    if text.lower() == UNLIMITED:
         return None
     match = _BYTES.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a bandwidth such as 50MB/s, 400Mbit/s or {UNLIMITED}")
-    amount = float(match[1]) * _SIZES[match[2]] / (8 if match[3] == "bit" else 1)
+        # "b" is a bit to who sells lines and a byte to who types in a hurry: eight times as much.
+        unclear = ": B is a byte, and a bit is written out" if text.endswith("b/s") else ""
+        raise ValueError(
+            f"{text!r} is not a bandwidth such as 50MB/s, 400Mbit/s or {UNLIMITED}{unclear}"
+        )
+    amount = float(match[1]) * _SIZES[match[2].lower()] / (1 if match[3] == "B" else 8)
     if amount < LEAST_BANDWIDTH:
         raise ValueError(f"{text!r} is less than {LEAST_BANDWIDTH:.0f} bytes a second")
+    if amount > MOST_BANDWIDTH:
+        raise ValueError(f"{text!r} is more than any line has: write {UNLIMITED}")
     return amount
 
 
 def _times(text: str) -> float | None:
-    if text == UNLIMITED:
+    if text.lower() == UNLIMITED:
         return None
-    match = _TIMES.fullmatch(text)
+    match = _TIMES.fullmatch(text.lower())
     if match is None or not float(match[1]):
         raise ValueError(f"{text!r} is not a rate such as 2/s, 120/m, 3000/h or {UNLIMITED}")
     return float(match[1]) / _SECONDS[match[2]]

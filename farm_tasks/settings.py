@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     """How long running transfers may go on after a worker is told to end."""
 
     pulse_file: Path | None = Field(None, alias="FARM_TASKS_PULSE_FILE")
-    """Touched by a worker with each heartbeat that it sends, for health checks."""
+    """Touched by a worker every two seconds, as long as its event loop turns, for health checks."""
 
     flower_users_file: Path | None = Field(None, alias="FARM_TASKS_FLOWER_USERS_FILE")
     """Who may use Flower: a line ``user:password`` for each."""
@@ -114,34 +114,19 @@ class Settings(BaseSettings):
             path: Path | None = info.data.get(file)
             if path is None:
                 return _ADDRESSES[str(info.field_name)]
+            variable = cls.model_fields[file].alias
             try:
-                value = path.read_text(encoding="utf-8", errors="replace").strip()
-            except OSError as error:
-                variable = cls.model_fields[file].alias
-                raise ValueError(f"{variable} {path}: {error.strerror}") from None
+                value = path.read_text(encoding="utf-8-sig", errors="replace").strip()
+                _check_address(str(info.field_name), value)
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise ValueError(f"{variable} {path}: {reason}") from None
         return value
 
     @field_validator("broker_url", "result_backend")
     @classmethod
     def _is_address(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
-        schemes = {"redis", "rediss"}
-        if info.field_name == "broker_url":
-            schemes |= {"amqp", "amqps", "sentinel"}
-        try:
-            url = urlsplit(value.get_secret_value())
-            is_address = url.scheme in schemes and bool(url.hostname) and not url.fragment
-            if url.scheme.startswith("redis"):
-                # Read for its check alone: a port that is no number raises here.
-                is_address = is_address and url.port != 0 and url.path[1:].isdecimal()
-        except ValueError:
-            is_address = False
-        if not is_address:
-            # Without the value: it may hold a password, and this message ends in logs.
-            raise ValueError(
-                "not an address such as redis://:password@host:6379/0 (in a password write special "
-                "characters as %23 and the like)"
-            )
-        redis_tls.check_address(value.get_secret_value())
+        _check_address(str(info.field_name), value.get_secret_value())
         return value
 
     @field_validator("bandwidth")
@@ -263,6 +248,28 @@ class Settings(BaseSettings):
                 f"KITSU_BOT_TOKEN_FILE {self.bot_token_file}: {error.strerror}"
             ) from error
         return _checked_token(f"KITSU_BOT_TOKEN_FILE {self.bot_token_file}", text)
+
+
+def _check_address(field: str, address: str) -> None:
+    """Raise a ValueError if no broker or result backend can be there."""
+    schemes = {"redis", "rediss"}
+    if field == "broker_url":
+        schemes |= {"amqp", "amqps", "sentinel"}
+    try:
+        url = urlsplit(address)
+        is_address = url.scheme in schemes and bool(url.hostname) and not url.fragment
+        if url.scheme.startswith("redis"):
+            # Read for its check alone: a port that is no number raises here.
+            is_address = is_address and url.port != 0 and url.path[1:].isdecimal()
+    except ValueError:
+        is_address = False
+    if not is_address:
+        # Without the value: it may hold a password, and this message ends in logs.
+        raise ValueError(
+            "not an address such as redis://:password@host:6379/0 (in a password write special "
+            "characters as %23 and the like)"
+        )
+    redis_tls.check_address(address)
 
 
 def _checked_token(where: str, text: str) -> str:

@@ -82,6 +82,8 @@ def test_priorities_have_the_numbers_of_the_broker_and_are_read_back(
             assert places == sorted(places)
         with pytest.raises(InvalidArgument, match="none of high, normal, low"):
             queues.priority_number("urgent")
+        with pytest.raises(InvalidArgument, match="none of high, normal, low"):
+            queues.priority_number(["high"])
 
 
 @pytest.mark.parametrize("broker", [REDIS, RABBITMQ])

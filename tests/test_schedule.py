@@ -25,7 +25,7 @@ def _at(text: str, moment: str) -> schedule.Bandwidth | None:
     ("text", "expected"),
     [
         ("50MB/s", 50e6),
-        ("50 mb/s", 50e6),
+        ("50 mB/s", 50e6),
         ("1.5GB/s", 1.5e9),
         ("400Mbit/s", 50e6),
         ("1MiB/s", 2**20),
@@ -88,6 +88,12 @@ def test_days_may_go_over_the_weekend() -> None:
     assert limited == ["mon", "fri", "sat", "sun"]
 
 
+def test_a_span_may_end_at_midnight_by_either_name() -> None:
+    for text in ("19:00-24:00 1MB/s", "19:00-00:00 1MB/s"):
+        assert _at(text, "mon 23:59") is not None
+        assert _at(text, "tue 00:00") is None
+
+
 def test_where_no_entry_fits_nothing_is_limited() -> None:
     assert _at("07:00-19:00 20MB/s", "mon 20:00") is None
 
@@ -105,20 +111,29 @@ def test_a_rate_is_so_many_a_second(text: str, per_second: float | None) -> None
     [
         ("FARM_TASKS_BANDWIDTH", "fast", "'fast' is not a bandwidth"),
         ("FARM_TASKS_BANDWIDTH", "50", "'50' is not a bandwidth"),
-        ("FARM_TASKS_BANDWIDTH", "0MB/s", "'0mb/s' is less than 1000 bytes a second"),
+        ("FARM_TASKS_BANDWIDTH", "0MB/s", "'0MB/s' is less than 1000 bytes a second"),
         ("FARM_TASKS_BANDWIDTH", "9MB/s, 25:00-07:00 1MB/s", "'25:00' in '25:00-07:00 1MB/s'"),
         ("FARM_TASKS_BANDWIDTH", "07:60-19:00 1MB/s", "'07:60'"),
         ("FARM_TASKS_BANDWIDTH", "07:00 1MB/s", "'07:00' in '07:00 1MB/s' is not a span"),
         ("FARM_TASKS_BANDWIDTH", "07:00-07:00 1MB/s", "is not a span"),
+        ("FARM_TASKS_BANDWIDTH", "24:00-07:00 1MB/s", "begins at no minute of a day: write 00:00"),
+        ("FARM_TASKS_BANDWIDTH", "up 2MB/s, down 1MB/s", "'down 1MB/s' would never count: 'up 2MB"),
+        ("FARM_TASKS_BANDWIDTH", "unlimited, mon-fri 2MB/s", "'mon-fri 2MB/s' would never count"),
+        ("FARM_TASKS_BANDWIDTH", "00:00-24:00 1MB/s, 2MB/s", "'2MB/s' would never count"),
+        ("FARM_TASKS_RATE", "mon-sun 1/s, 2/s", "'2/s' would never count"),
         ("FARM_TASKS_BANDWIDTH", "mon-frx 1MB/s", "'frx' in 'mon-frx 1MB/s' is not a day"),
         ("FARM_TASKS_BANDWIDTH", "07:00-19:00", "does not say what is allowed"),
         ("FARM_TASKS_BANDWIDTH", "1MB/s,", "'' does not say what is allowed"),
         ("FARM_TASKS_BANDWIDTH", "up 1MB/s up 2MB/s", "says 'up' twice"),
         ("FARM_TASKS_BANDWIDTH", "up down 2MB/s", "does not say how much"),
-        ("FARM_TASKS_BANDWIDTH", "up 1MB/s 2MB/s", "'1mb/s 2mb/s' is not a bandwidth"),
+        ("FARM_TASKS_BANDWIDTH", "up 1MB/s 2MB/s", "'1MB/s 2MB/s' is not a bandwidth"),
+        ("FARM_TASKS_BANDWIDTH", "400Mb/s", "B is a byte, and a bit is written out"),
+        ("FARM_TASKS_BANDWIDTH", "9999999GB/s", "more than any line has"),
+        ("FARM_TASKS_BANDWIDTH", "0:00-00:00 1MB/s", "is not a span"),
+        ("FARM_TASKS_BANDWIDTH", "24:00-00:00 1MB/s", "begins at no minute"),
         ("FARM_TASKS_RATE", "120", "'120' is not a rate"),
         ("FARM_TASKS_RATE", "0/s", "'0/s' is not a rate"),
-        ("FARM_TASKS_RATE", "50MB/s", "'50mb/s' is not a rate"),
+        ("FARM_TASKS_RATE", "50MB/s", "'50MB/s' is not a rate"),
     ],
 )
 def test_a_schedule_that_cannot_be_read_is_told_with_the_part_that_is_wrong(

@@ -58,6 +58,13 @@ def test_an_address_may_be_in_a_file(name: str, tmp_path: Path) -> None:
         )
 
 
+def test_an_address_may_have_been_written_by_an_editor_of_windows(tmp_path: Path) -> None:
+    file = tmp_path / "address"
+    file.write_bytes(b"\xef\xbb\xbfredis://host:6379/0\r\n")
+    with environment_of({"FARM_TASKS_BROKER_URL_FILE": str(file)}):
+        assert settings().broker_url.get_secret_value() == "redis://host:6379/0"
+
+
 @pytest.mark.parametrize("name", ADDRESSES)
 def test_a_file_without_an_address_is_named_and_not_told(name: str, tmp_path: Path) -> None:
     file = tmp_path / "address"
@@ -69,7 +76,7 @@ def test_a_file_without_an_address_is_named_and_not_told(name: str, tmp_path: Pa
     file.write_text("sekret")
     with (
         environment_of({f"{name}_FILE": str(file)}),
-        pytest.raises(NotConfigured, match=f"{name}: not an address") as caught,
+        pytest.raises(NotConfigured, match=f"{name}_FILE .*address: not an address") as caught,
     ):
         settings()
     assert "sekret" not in str(caught.value)

@@ -113,8 +113,9 @@ _rabbitmq_options = {
 }
 broker_transport_options = _rabbitmq_options if _env.broker_is_rabbitmq else _redis_options
 
-# How a worker ends is farm_tasks.worker.shutdown's. FARM_TASKS_GRACE_SECONDS and ten seconds more
-# have to pass before systemd (TimeoutStopSec) or Docker (stop_grace_period) may kill it.
+# How a worker ends is farm_tasks.worker.shutdown's. FARM_TASKS_GRACE_SECONDS and 40 s more have to
+# pass before systemd (TimeoutStopSec) or Docker (stop_grace_period) may kill it: ten for what goes
+# to another worker then, and the half-minute for which a slot may wait until its result is read.
 worker_hijack_root_logger = True
 worker_redirect_stdouts = False
 worker_cancel_long_running_tasks_on_connection_loss = False

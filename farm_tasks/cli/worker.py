@@ -98,7 +98,7 @@ def worker(
         # Workers here need nothing from each other, and gossip grows with their number squared.
         "--without-gossip",
         *(("--queues", queues) if queues else ()),
-        *(("--hostname", hostname or _name_for(queues)) if hostname or queues else ()),
+        *(("--hostname", name) if (name := hostname or (queues and _name_for(queues))) else ()),
         *celery_arguments,
     )
 

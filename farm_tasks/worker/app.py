@@ -9,7 +9,6 @@ from celery import Celery
 
 import worker_config
 from farm_tasks.worker import logs as _logs  # noqa: F401 (connects itself to Celery's signals)
-from farm_tasks.worker import pulse as _pulse  # noqa: F401 (connects itself as well)
 from farm_tasks.worker import transport
 from farm_tasks.worker.heartbeat import Heartbeat
 from farm_tasks.worker.limits import RateLimit

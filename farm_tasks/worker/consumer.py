@@ -21,6 +21,7 @@ from farm_tasks.plain_text import plain
 from farm_tasks.worker import limits
 from farm_tasks.worker.envelope import Unacceptable, check_delivered
 from farm_tasks.worker.logs import of_task
+from farm_tasks.worker.pulse import pulse
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,11 @@ class TransferConsumer(Consumer):  # type: ignore[misc]
             self.qos.decrement_eventually()
             self.qos.update()  # or it would come back here at once
             task.message.requeue()
+
+    def perform_pending_operations(self) -> None:
+        """What Celery does in each turn of a loop without timers, which is Windows's."""
+        pulse.turned()
+        super().perform_pending_operations()
 
     def create_task_handler(self, *arguments: Any, **options: Any) -> Callable[[Any], Any]:
         """What Celery does with a message; behind a gate, if it comes from RabbitMQ."""

@@ -125,22 +125,26 @@ class Counts:
     def write(self) -> bool:
         """Write what is noted. Returns whether Redis has it all."""
         with self._writing:
-            if not self._unsent:
-                with self._lock:
-                    self._unsent, self._noted = dict(self._noted), defaultdict(float)
-                self._number += 1
-            if not self._unsent:
-                return True
-            try:
-                self._send(self._unsent)
-            except Exception as error:  # whatever it is, a transfer goes on without its count
-                if not self._complained:
-                    logger.warning("Counts are written later: %r", error)
-                self._complained = True
-                return False
-            self._unsent = {}
-            self._complained = False
+            # What could not be written before goes as it was then; what is new, after it.
+            return self._write_batch() and self._write_batch()
+
+    def _write_batch(self) -> bool:
+        if not self._unsent:
+            with self._lock:
+                self._unsent, self._noted = dict(self._noted), defaultdict(float)
+            self._number += 1
+        if not self._unsent:
             return True
+        try:
+            self._send(self._unsent)
+        except Exception as error:  # whatever it is, a transfer goes on without its count
+            if not self._complained:
+                logger.warning("Counts are written later: %r", error)
+            self._complained = True
+            return False
+        self._unsent = {}
+        self._complained = False
+        return True
 
     def _send(self, counts: dict[tuple[str, str], float]) -> None:
         if self._redis is None:

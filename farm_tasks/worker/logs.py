@@ -52,6 +52,10 @@ class OneLine(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the message; let every record pass."""
+        try:
+            record.getMessage()
+        except Exception as error:  # somebody's mistake in logging ends no transfer
+            record.msg, record.args = f"{record.msg!s:.500} cannot be told: {error!r}", None
         if record.name.startswith(("celery.app.trace", "celery.worker", "farm_tasks")):
             record.msg, record.args = plain(record.getMessage()), None
         whose = speaker() if self._names_task else None

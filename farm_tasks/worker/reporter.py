@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 INTERVAL = 0.5
 """Seconds between two reports of a transfer, each with an event; the last one comes at once."""
 
-HEARTBEAT = 5.0
+REPEAT = 5.0
 """Seconds after which a transfer that stands still is reported all the same."""
 
 PATIENCE = 1.0
@@ -116,7 +116,7 @@ class Reporter:
             if due:
                 self._write(due, now)
             else:
-                upcoming = min((one.due for one in reports), default=now + HEARTBEAT)
+                upcoming = min((one.due for one in reports), default=now + REPEAT)
                 self._wake.wait(max(0.0, upcoming - now))
                 self._wake.clear()
 
@@ -149,7 +149,7 @@ class Reporter:
     def _write_one(self, report: _Report, now: float) -> None:
         progress = report.meter.read()
         last = report.last
-        if last is not None and now - report.last_at < HEARTBEAT:
+        if last is not None and now - report.last_at < REPEAT:
             same = (last.bytes_read, last.total, last.stage)
             if same == (progress.bytes_read, progress.total, progress.stage):
                 return
@@ -191,7 +191,7 @@ class Reporter:
             self._complained.discard("event not sent")
         except Exception as error:
             self._complain("event not sent", error)
-            self._events_again_at = time.monotonic() + HEARTBEAT
+            self._events_again_at = time.monotonic() + REPEAT
             dispatcher, self._dispatcher = self._dispatcher, None
             with contextlib.suppress(Exception):
                 dispatcher.connection.release()

@@ -27,11 +27,11 @@ from typing import Any
 
 from celery import bootsteps, signals
 from celery.worker import state
-from celery.worker.request import Request
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from farm_tasks.settings import settings
+from farm_tasks.worker import in_hand
 
 LAST_RESORT = 5.0
 """Seconds that a pool's process gets to stop its transfer before it is told to exit."""
@@ -116,7 +116,7 @@ class Shutdown(bootsteps.StartStopStep):  # type: ignore[misc]
         deadline = self._deadlines.get()
         logger.warning(
             "Ending: %d transfer(s) have %.0f s left here, and go to another worker then.",
-            *(len(_running()), max(0.0, deadline - time.monotonic())),
+            *(len(in_hand.running()), max(0.0, deadline - time.monotonic())),
         )
         with contextlib.suppress(queue.Empty):
             while True:
@@ -124,10 +124,12 @@ class Shutdown(bootsteps.StartStopStep):  # type: ignore[misc]
                 # The same signal once more changes nothing; a more urgent one does.
                 deadline = min(deadline, self._deadlines.get(timeout=left))
         _phase[0] = _STOPPING
-        logger.warning("The time is up: %d transfer(s) go to another worker.", len(_running()))
+        logger.warning(
+            "The time is up: %d transfer(s) go to another worker.", len(in_hand.running())
+        )
         for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
             time.sleep(LAST_RESORT)
-            for request in _running():
+            for request in in_hand.running():
                 if request.worker_pid not in {None, os.getpid()}:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(request.worker_pid, number)
@@ -141,21 +143,13 @@ def _put_back(consumer: Any) -> None:
     if is_redis and channel._in_poll:  # noqa: SLF001
         with contextlib.suppress(queue.Empty):
             channel._brpop_read()  # noqa: SLF001
-    # As Celery's own `inspect scheduled` finds them.
-    for entry in [waiting.entry for waiting in consumer.timer.schedule.queue]:
-        if entry.args and isinstance(entry.args[0], Request):
-            entry.cancel()  # timers go on while the pool ends
-            message = entry.args[0].message
-            if is_redis:
-                channel.qos.reject(message.delivery_tag, requeue=True)
-            else:
-                message.requeue()
-
-
-def _running() -> list[Any]:
-    while True:
-        with contextlib.suppress(RuntimeError):  # changed by another thread meanwhile
-            return list(state.active_requests)
+    for entry in in_hand.waiting(consumer):
+        entry.cancel()  # timers go on while the pool ends
+        message = entry.args[0].message
+        if is_redis:
+            channel.qos.reject(message.delivery_tag, requeue=True)
+        else:
+            message.requeue()
 
 
 @signals.task_prerun.connect  # type: ignore[untyped-decorator]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +29,8 @@ from farm_tasks.cancelling import wish_to_cancel
 from farm_tasks.kitsu import operations
 from farm_tasks.kitsu.ledger import FOUND, PROCESSED, STEP_DONE
 from farm_tasks.monitor.metrics import connection, families
+from farm_tasks.monitor.metrics.collector import FarmCollector
+from farm_tasks.monitor.metrics.connection import connect
 from farm_tasks.monitor.metrics.families import Family
 from farm_tasks.monitor.metrics.server import serving
 from farm_tasks.monitor.metrics.waiting import Broker
@@ -250,6 +254,23 @@ def test_counts_add_up_while_redis_is_away(redis_server: RedisServer) -> None:
         assert client.hgetall(counting.BYTES) == {b"upload|upload_preview_file": b"500"}
 
 
+def test_the_last_write_of_a_process_leaves_nothing_behind(
+    server: RedisServer, exporter: Exporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise ConnectionError
+
+    counts = counts_of(server)
+    counts._thread = threading.current_thread()  # this test's; that of the counts ends with them
+    with monkeypatch.context() as blip:
+        blip.setattr(counts, "_send", away)
+        counts.moved("farm_tasks.upload_preview_file", 100)
+        assert not counts.write()
+    counts.moved("farm_tasks.upload_preview_file", 7)
+    assert counts.write()
+    assert value_of_bytes(exporter) == 107
+
+
 def test_no_name_of_a_task_or_an_error_makes_a_new_label(
     server: RedisServer, exporter: Exporter
 ) -> None:
@@ -284,6 +305,78 @@ def test_no_name_of_a_task_or_an_error_makes_a_new_label(
     assert exporter.value("farm_tasks_running_transfers", function="other") == len(ODD) * (
         len(ODD) - 1
     )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"slots": 1e999, "running": {}, "waiting": 0, "queues": []}',
+        f'{{"slots": 1{"0" * 400}, "running": {{}}, "waiting": 0, "queues": []}}',
+        '{"slots": -50, "running": {}, "waiting": 0, "queues": []}',
+        '{"slots": 1, "running": {"x": NaN}, "waiting": 0, "queues": []}',
+        "[" * 100_000,
+    ],
+    ids=["infinite", "long", "negative", "no number", "deep"],
+)
+def test_a_worker_that_says_nonsense_is_none(exporter: Exporter, said: str) -> None:
+    client = redis_client()
+    good = {"slots": 2, "running": {}, "waiting": 0, "queues": []}
+    client.zadd(counting.WORKERS, dict.fromkeys(["good", "bad"], client.time()[0]))
+    client.hset(counting.WORKER_STATES, mapping={"good": json.dumps(good), "bad": said})
+    assert exporter.value("farm_tasks_worker_slots") == 2
+    assert exporter.value("farm_tasks_workers_online") == 1
+
+
+def test_what_is_no_count_hides_no_other(exporter: Exporter) -> None:
+    client = redis_client()
+    assert stored(client, SUCCESS, None)
+    client.hset(counting.SECONDS, f"add_comment|success|{'1' * 5000}", 1)
+    client.set(counting.FAILURES, 5)
+    client.set(counting.WORKERS, 5)
+    ended, function = "farm_tasks_submissions_ended_total", {"function": "upload_preview_file"}
+    assert exporter.value("farm_tasks_up", part="results") == 1
+    assert exporter.value(ended, outcome="success", **function) == 1
+
+
+def test_an_id_that_is_no_text_hides_no_age(server: RedisServer, exporter: Exporter) -> None:
+    due = (datetime.now(UTC) - timedelta(seconds=700)).isoformat()
+    with server.client(0) as broker:
+        broker.lpush("farm_tasks", json.dumps({"headers": {"id": "\ud800"}}))
+        broker.lpush(SMALL, json.dumps({"headers": {"id": "x", "eta": due}}))
+    assert 690 < exporter.value("farm_tasks_queue_oldest_seconds", queue=SMALL) < 730
+
+
+def test_who_asks_meanwhile_gets_the_same_answer(server: RedisServer, exporter: Exporter) -> None:
+    """Or two of them would wait twice as long for a Redis that hangs."""
+    collector = FarmCollector(connect())
+    looks, may_go_on, there = [], threading.Event(), []
+
+    class Lock:
+        held = threading.Lock()
+
+        def __enter__(self) -> None:
+            there.append(1)
+            self.held.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self.held.release()
+
+    def look() -> Iterator[Metric]:
+        looks.append(1)
+        assert may_go_on.wait(10)
+        yield from ()
+
+    collector._look, collector._lock = look, Lock()
+    with ThreadPoolExecutor() as threads:
+        asking = [threads.submit(collector.collect) for _ in range(4)]
+        wait_until(lambda: len(there) == 4, 5)
+        may_go_on.set()
+        answers = [one.result() for one in asking]
+    assert len(looks) == 1
+    assert all(one is answers[0] for one in answers)
+    collector.collect()
+    assert len(looks) == 2
+    collector.close()
 
 
 def test_the_queue_is_counted_over_all_priorities_and_its_first_message_has_an_age(
@@ -378,6 +471,15 @@ def test_ten_thousand_waiting_messages_cost_a_scrape_no_more_than_one(
         client.lpush(SMALL, *[client.lindex(SMALL, 0)] * 9_999)
     assert commands() == few
     assert exporter.value("farm_tasks_queue_messages", queue=SMALL) == 10_000
+
+
+@pytest.mark.alone
+def test_a_scrape_with_ten_thousand_waiting_messages_takes_no_tenth_of_a_second(
+    server: RedisServer, exporter: Exporter, tmp_path: Path
+) -> None:
+    submit.upload_working_file(SOME_ID, new_file(tmp_path))
+    with server.client(0) as client:
+        client.lpush(SMALL, *[client.lindex(SMALL, 0)] * 9_999)
     times = []
     for _ in range(10):
         began = time.perf_counter()

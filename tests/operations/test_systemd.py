@@ -62,7 +62,20 @@ def test_the_exposure_is_the_one_in_the_document(analyze: str, unit: Path) -> No
 
 def test_a_worker_is_killed_no_sooner_than_its_transfers_had_their_time() -> None:
     (seconds,) = directives(WORKER)["TimeoutStopSec"]
-    assert int(seconds) >= Settings.model_fields["grace_seconds"].default + 10
+    assert int(seconds) >= Settings.model_fields["grace_seconds"].default + 40
+
+
+def test_the_exporter_does_not_get_what_lets_a_worker_write() -> None:
+    secrets = {
+        unit.name: {one.rpartition(":")[2] for one in directives(unit)["LoadCredential"]}
+        for unit in UNITS
+    }
+    assert len(secrets["farm-tasks-metrics.service"]) == 2
+    others = secrets["farm-tasks-worker@.service"] | secrets["farm-tasks-flower.service"]
+    assert not secrets["farm-tasks-metrics.service"] & others
+    document = OPERATIONS.read_text()
+    for path in set().union(*secrets.values()):
+        assert f">{Path(path).name}\n" in document, "the steps make each of them"
 
 
 _TRIES = """

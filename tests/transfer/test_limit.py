@@ -47,7 +47,7 @@ def test_threads_share_a_lane() -> None:
         one.start()
     for one in threads:
         one.join()
-    assert time.monotonic() - begun >= 0.5 - BURST - 0.02
+    assert 0.5 - BURST - 0.02 <= time.monotonic() - begun < 2.5
 
 
 def test_a_stop_is_heard_while_waiting_for_a_turn() -> None:

@@ -37,6 +37,15 @@ def test_what_could_forge_a_line_is_escaped_in_both_formats() -> None:
     assert json.loads(OneObject().format(record))["message"] == record.getMessage()
 
 
+@pytest.mark.parametrize("logger", ["farm_tasks.x", "requests"])
+def test_a_message_that_cannot_be_told_ends_no_transfer(logger: str) -> None:
+    record = _record("%d bytes", name=logger)
+    record.args = ("many",)
+    assert OneLine(names_task=True).filter(record)
+    assert record.getMessage().startswith("%d bytes cannot be told: TypeError(")
+    json.loads(OneObject().format(record))
+
+
 def test_what_the_command_warns_of_before_the_worker_begins_is_json_as_well(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

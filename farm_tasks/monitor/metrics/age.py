@@ -64,7 +64,8 @@ def _read(message: bytes) -> tuple[str, float | None, str]:
         submission_id, eta = headers["id"], headers.get("eta")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return "", None, digest
-    return str(submission_id), _moment(eta), digest
+    # Half a surrogate pair is text to JSON, and none to Redis.
+    return str(submission_id).encode("utf-8", "replace").decode(), _moment(eta), digest
 
 
 def _moment(eta: object) -> float | None:

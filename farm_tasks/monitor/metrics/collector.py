@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from redis.exceptions import ResponseError
 
 from farm_tasks import counting, functions
 from farm_tasks.monitor.metrics import connection, families
@@ -45,15 +47,27 @@ class FarmCollector(Collector):
         self._broker = Broker(app, QUEUES)
         self._ages = Ages()
         self._complained: set[str] = set()
+        self._found: list[Metric] = []
+        self._found_at = 0.0
 
-    def collect(self) -> Iterator[Metric]:
-        """All metrics, as of now."""
+    def collect(self) -> list[Metric]:
+        """All metrics, as of now; or, for who had to wait for somebody else's look, of that one.
+
+        A Redis that hangs takes seconds of each look, and Prometheus waits for ten.
+        """
+        asked_at = time.monotonic()
         with self._lock:
-            stored = self._asked("results", self._stored)
-            waiting = self._asked("broker", self._broker.look)
-            yield _gauge(families.UP, (("broker",), waiting), (("results",), stored), flag=True)
-            yield from stored or ()
-            yield from self._of_queues(waiting) if waiting is not None else ()
+            if self._found_at < asked_at:
+                self._found = list(self._look())
+                self._found_at = time.monotonic()
+            return self._found
+
+    def _look(self) -> Iterator[Metric]:
+        stored = self._asked("results", self._stored)
+        waiting = self._asked("broker", self._broker.look)
+        yield _gauge(families.UP, (("broker",), waiting), (("results",), stored), flag=True)
+        yield from stored or ()
+        yield from self._of_queues(waiting) if waiting is not None else ()
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -80,7 +94,9 @@ class FarmCollector(Collector):
             pipeline.zrange(counting.WORKERS, 0, -1, withscores=True)
             pipeline.hgetall(counting.WORKER_STATES)
             pipeline.time()
-            *hashes, heard, states, (now, _) = pipeline.execute()
+            answers = pipeline.execute(raise_on_error=False)
+        *hashes, heard, states = [_unless_of_another_type(one) for one in answers[:-1]]
+        now, _ = answers[-1]
         of = dict(zip(_HASHES, hashes, strict=True))
         found = crew(heard, states, now)
         return [
@@ -113,6 +129,19 @@ class FarmCollector(Collector):
             ages = self._asked("ages", lambda: self._ages.oldest(first, self._redis))
             if ages is not None:
                 yield _gauge(families.OLDEST, *(((one,), age) for one, age in ages.items()))
+
+
+def _unless_of_another_type(answer: Any) -> Any:
+    """What Redis has answered; nothing where somebody has put another thing than a count.
+
+    Raises:
+        RedisError: it is not that which is wrong.
+    """
+    if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
+        return {}
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _histogram(family: Family, of: dict[str, Any], key: str, *zeros: tuple[str, ...]) -> Metric:

@@ -51,6 +51,7 @@ def histogram(
     """
     buckets: defaultdict[Labels, list[float]] = defaultdict(lambda: [0.0] * (len(bounds) + 1))
     sums: defaultdict[Labels, float] = defaultdict(float)
+    numbers = {str(number): number for number in range(len(bounds) + 1)}
     for shown in zeros:
         buckets[shown] = [0.0] * (len(bounds) + 1)
     for (*labels, what), value in _entries(stored):
@@ -59,8 +60,8 @@ def histogram(
             continue
         if what == SUM:
             sums[shown] = value
-        elif what.isdecimal() and int(what) <= len(bounds):
-            buckets[shown][int(what)] = value
+        elif (number := numbers.get(what)) is not None:
+            buckets[shown][number] = value
     metric = HistogramMetricFamily(family.name, family.text, labels=list(family.labels))
     names = [*map(_bound, bounds), "+Inf"]
     for shown, counts in buckets.items():

@@ -10,6 +10,9 @@ from typing import Any
 
 from farm_tasks.counting import GONE, function_of
 
+_MOST = 1_000_000
+"""Of more slots or messages no worker speaks the truth."""
+
 
 @dataclasses.dataclass
 class Crew:
@@ -57,10 +60,16 @@ def _read(text: bytes) -> dict[str, Any] | None:
     try:
         said = json.loads(text)
         return {
-            "slots": int(said["slots"]),
-            "waiting": int(said["waiting"]),
-            "running": {str(task): int(count) for task, count in said["running"].items()},
+            "slots": _count(said["slots"]),
+            "waiting": _count(said["waiting"]),
+            "running": {str(task): _count(count) for task, count in said["running"].items()},
             "queues": list(said["queues"]),
         }
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError):
         return None
+
+
+def _count(number: Any) -> int:
+    if not 0 <= number <= _MOST:
+        raise ValueError(number)
+    return int(number)
