@@ -168,7 +168,7 @@ def test_a_retry_that_is_due_waits_for_no_slot_of_the_worker_that_has_read_it(
     failing_kitsu.hold = threading.Event()
     occupies = crew.upload(8 * MB)
     wait_until(lambda: depth(queues.SMALL) == 1, 10)
-    assert occupies.state == "PROGRESS"
+    wait_until(lambda: occupies.state == "PROGRESS", 10)
     failing_kitsu.hold.set()
     assert [one.wait(30)["id"] for one in (occupies, due)] == [SOME_ID] * 2
     assert due.record().progress.attempt == 2
