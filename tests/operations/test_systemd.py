@@ -125,7 +125,7 @@ def test_a_worker_runs_under_the_restrictions_of_its_unit(
         missing.wait(timeout=20)
     assert worker.process is not None
     worker.process.terminate()
-    # As long as the unit waits after the grace period: now and then billiard waits for half a minute
+    # As long as the unit waits after the grace period: now and then billiard waits half a minute
     # for a result that has been read.
     assert worker.process.wait(40) == 0
     assert "not permitted" not in worker.log.read_text()
