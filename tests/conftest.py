@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from farm_tasks.sandbox import Sandbox, SandboxInfo
 from tests.support.environment import environment_of
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.worker import Worker, running_worker
+
+
+# How fast examples are made and run says something of the machine, and nothing of the code.
+hypothesis.settings.register_profile(
+    "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session")
