@@ -13,7 +13,6 @@ from tests.support.environment import environment_of
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.worker import Worker, running_worker
 
-
 # How fast examples are made and run says something of the machine, and nothing of the code.
 hypothesis.settings.register_profile(
     "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
