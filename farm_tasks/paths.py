@@ -10,6 +10,9 @@ from pathlib import Path
 
 from farm_tasks.errors import FileUnreadable, InvalidArgument, NotConfigured, OutsideRoots
 
+LONGEST = 4096
+"""Bytes of a path: Linux's PATH_MAX. Messages that quote longer ones would fill logs and Redis."""
+
 
 def inside(path: str, roots: Sequence[Path], setting: str) -> str:
     """Resolve ``path``, links and ``..`` included, and see that it is under one of the ``roots``.
@@ -24,7 +27,8 @@ def inside(path: str, roots: Sequence[Path], setting: str) -> str:
 
     Raises:
         NotConfigured: there are no roots.
-        InvalidArgument: the path is empty, relative, holds a null character or half a surrogate.
+        InvalidArgument: the path is empty, relative, too long, holds a null character or half a
+            surrogate.
         OutsideRoots: it leads elsewhere.
         FileUnreadable: it leads through a link that may not be read, or changes meanwhile.
     """
@@ -37,6 +41,8 @@ def located(path: str, roots: Sequence[Path], setting: str) -> tuple[str, str]:
         raise InvalidArgument("A path is empty: give the absolute path of a file.")
     if "\0" in path:
         raise InvalidArgument("A path holds a null character.")
+    if len(path.encode(errors="surrogatepass")) > LONGEST:
+        raise InvalidArgument(f"A path has {len(path):,} characters: more than {LONGEST:,} bytes.")
     if not os.path.isabs(path):
         raise InvalidArgument(f"{path!r} is relative: a worker needs an absolute path.")
     if not roots:

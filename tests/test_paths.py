@@ -81,3 +81,10 @@ def test_a_path_that_changes_while_it_is_looked_at_is_a_failure_of_ours(tmp_path
             except FileUnreadable:
                 outcomes.add("refused")
     assert "resolved" in outcomes
+
+
+def test_a_path_that_no_system_has_is_refused_without_being_quoted() -> None:
+    for path in ("é" * 30_000, "/" + "é" * 30_000):
+        with pytest.raises(InvalidArgument, match=r"30,00\d characters") as caught:
+            inside(path, [ROOT], "ROOTS")
+        assert len(str(caught.value)) < 200

@@ -70,7 +70,7 @@ def test_the_demo_shows_it_all_and_what_it_leaves_can_be_used(tmp_path: Path) ->
 def test_control_c_ends_what_was_started(tmp_path: Path) -> None:
     home = tmp_path / "home"
     try:
-        with Terminal("demo", "--size", "100", "--home", str(home), env=CALM) as terminal:
+        with Terminal("demo", "--size", "250", "--home", str(home), env=CALM) as terminal:
             terminal.read_until(r"[1-9]\d?% .*uploading", 300)
             terminal.press_control_c()
             assert terminal.end(60) == 130
