@@ -25,7 +25,10 @@ _NUMBER = re.compile(r"\d{1,6}(\.\d{1,6})?|\d{1,7}/\d{1,7}")
 
 
 def frame_rate(text: str) -> Fraction:
-    """The exact rate that ``text`` means: ``24``, ``24000/1001``, or a rounded NTSC rate (``23.976``).
+    """The exact rate that ``text`` means.
+
+    Args:
+        text: ``24``, ``24000/1001``, or an NTSC rate as it is usually rounded: ``23.976``.
 
     Raises:
         InvalidArgument: it is no rate, or a decimal that does not say which fraction is meant.

@@ -75,7 +75,7 @@ class DisplayTransform:
             raise InvalidArgument(f"{self.name}: OpenColorIO cannot do that ({error}).") from error
 
     def apply(self, pixels: npt.NDArray[np.float32]) -> None:
-        """Change ``pixels`` (height x width x RGB, contiguous) in place. Threads may call it at once.
+        """Change ``pixels`` (height x width x RGB, contiguous) in place. Threads may do so at once.
 
         What is not a number becomes 0; the infinite becomes the largest that a half float holds.
         """

@@ -1,14 +1,17 @@
 """What is drawn: texts and a logo over frames, slates, and frames that stand for missing ones.
 
-Everything scales with the height of the picture. Texts are white on a dark veil, so that they can be
-read on any picture; the font is the one that Pillow brings.
+Everything scales with the height of the picture. Texts are white on a dark veil, so that they can
+be read on any picture. The font is the one that Pillow brings, which has ASCII's letters alone, unless
+another one is given.
 """
 
 from __future__ import annotations
 
 import io
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from unicodedata import combining
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
@@ -66,14 +69,19 @@ class Drawing:
         labels: Texts by name; those of :data:`~farm_tasks.media.encoding.BURN_INS` are drawn where
             they were asked for.
 
+    Attributes:
+        warnings: What a person should know of it.
+
     Raises:
-        InvalidArgument: the logo is no PNG or JPEG, or far too large.
+        InvalidArgument: the logo is no PNG or JPEG, or far too large; or the font is none.
     """
 
     def __init__(
         self, width: int, height: int, encoding: Encoding, labels: Mapping[str, str]
     ) -> None:
+        self.warnings: list[str] = []
         self._width, self._height = width, height
+        self._font_path = encoding.font
         self._text_size = max(round(height * _TEXT_SHARE), _SMALLEST_TEXT)
         self._margin = max(self._text_size // 2, 2)
         self._with_frame = "frame" in encoding.burn_in
@@ -132,15 +140,34 @@ class Drawing:
 
     def _drawn(self, text: str, size: int, room: int) -> Image.Image:
         """White on nothing, cut to ``room`` pixels."""
-        font = ImageFont.load_default(size)
-        shown = plain(text)[:_LONGEST_TEXT]
-        cut = shown
+        font = self._font(size)
+        shown = cut = self._writable(plain(text)[:_LONGEST_TEXT])
         while cut and font.getlength(shown) > room:
             cut = cut[:-1]
-            shown = cut.rstrip() + "…"
+            shown = cut.rstrip() + "..."
         image = Image.new("RGBA", (max(round(font.getlength(shown)), 1), round(size * 1.4)))
         ImageDraw.Draw(image).text((0, size * 0.1), shown, font=font, fill="white")
         return image
+
+    def _font(self, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+        if self._font_path is None:
+            return ImageFont.load_default(size)
+        try:
+            return ImageFont.truetype(self._font_path, size)
+        except (OSError, ValueError) as error:
+            raise InvalidArgument(f"font: {self._font_path} cannot be used ({error}).") from error
+
+    def _writable(self, text: str) -> str:
+        """``text`` in letters that the font has."""
+        if self._font_path is not None or text.isascii():
+            return text
+        # An accent parted from its letter goes, the letter stays.
+        bare = "".join(one for one in unicodedata.normalize("NFKD", text) if not combining(one))
+        written = bare.encode("ascii", "replace").decode()
+        if "?" in written.replace("?", "", text.count("?")):
+            said = f"{text!r} is drawn as {written!r}: without a font of yours there is only ASCII."
+            self.warnings += [said] if said not in self.warnings else []
+        return written
 
     def _logo(self, path: str) -> Overlay:
         try:
@@ -149,8 +176,16 @@ class Drawing:
                 if image.width * image.height > _LARGEST_LOGO:
                     raise InvalidArgument(f"logo: {path} has {image.width}x{image.height} pixels.")
                 logo = image.convert("RGBA")
-        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise InvalidArgument(f"logo: {path} is no PNG or JPEG ({str(error)[:100]}).") from error
+        except (
+            UnidentifiedImageError,
+            OSError,
+            ValueError,
+            SyntaxError,
+            Image.DecompressionBombError,
+        ) as error:
+            raise InvalidArgument(
+                f"logo: {path} is no PNG or JPEG ({str(error)[:100]})."
+            ) from error
         most = (
             max(round(self._height * _LOGO_SHARE * 2), 1),
             max(round(self._height * _LOGO_SHARE), 1),
@@ -163,7 +198,7 @@ class Drawing:
     def _lay(self, image: Image.Image, left: int, top: int) -> Overlay:
         """``image`` as an overlay, what is beyond the picture cut off."""
         left, top = max(left, 0), max(top, 0)
-        pixels = np.asarray(image, np.float32) / 255
+        pixels = np.asarray(image, np.float32) / np.float32(255)
         pixels = pixels[: max(self._height - top, 0), : max(self._width - left, 0)]
-        opaque = pixels[..., 3:]
+        opaque: RGB = pixels[..., 3:]
         return Overlay(left, top, pixels[..., :3] * opaque, 1 - opaque)

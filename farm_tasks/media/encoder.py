@@ -1,20 +1,19 @@
 """H.264 in MP4, as the Academy Software Foundation's encoding guidelines have it for review.
 
 https://academysoftwarefoundation.github.io/EncodingGuidelines/Encodeh264.html: yuv420p, crf 18,
-preset slow, faststart, and tags that say what the pixels are: Rec. 709 matrix and primaries, limited
-range, the sRGB curve.
+preset slow, faststart, and tags that say what the pixels are: Rec. 709 matrix and primaries,
+limited range, the sRGB curve.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream
-from av.video.stream import VideoStream
 
 from farm_tasks.media.encoding import Encoding
 from farm_tasks.media.planes import Planes

@@ -34,6 +34,8 @@ class Encoding:
         silent_audio: A silent AAC track as long as the picture, for viewers that want one.
         crf: x264's constant rate factor, 1 (best) to 51.
         preset: x264's preset.
+        font: Path of a TrueType or OpenType file, for other letters than ASCII's. It is a setting of
+            this machine: no confinement applies to it.
         threads: Of the encoder, and for reading and colour, together about as many CPUs. The bytes
             of the movie depend on it, so it is a fixed number and not the machine's.
 
@@ -52,6 +54,7 @@ class Encoding:
     silent_audio: bool = False
     crf: int = 18
     preset: str = "slow"
+    font: str | None = None
     threads: int = 2
     rate: Fraction = field(init=False)
 
@@ -72,5 +75,5 @@ class Encoding:
 
     @property
     def group_of_pictures(self) -> int:
-        """Frames between two that stand for themselves: a second, so that a viewer finds any soon."""
+        """Frames from one key frame to the next: a second, so that seeking is quick."""
         return math.ceil(self.rate)

@@ -75,8 +75,8 @@ def make_movie(
         movie_path: The file to write; one that is there is replaced.
         encoding: How.
         labels: Texts for the burn-ins and, all of them in this order, for the slate.
-        on_frame: Called in this thread after every frame with ``(done, total)``. What it raises ends
-            the work.
+        on_frame: Called in this thread after every frame with ``(done, total)``. What it raises
+            ends the work.
         own_folder: ``movie_path`` is in a folder that this process made for itself: no confinement
             applies to it.
 
@@ -93,9 +93,7 @@ def make_movie(
     # One pool for the whole process, as large as the last caller says.
     oiio.attribute("threads", encoding.threads)
     oiio.attribute("exr_threads", encoding.threads)
-    first = next(frame for frame in sequence.frames if frame.header is not None)
-    assert first.header is not None
-    transform = DisplayTransform(encoding, first.path, first.header)
+    transform = DisplayTransform(encoding, *sequence.first_good)
     with (
         PartialFile(os.path.abspath(movie_path), tag, sweep, own_folder) as partial,
         ThreadPoolExecutor(encoding.threads, "media") as pool,

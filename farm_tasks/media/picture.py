@@ -26,7 +26,7 @@ Pixels = npt.NDArray[Any]
 
 LONGEST_SIDE = 16_384
 MOST_PIXELS = 139_264 * 256
-"""139,264 macroblocks of 16 x 16: the largest picture of H.264 (level 6.2, ITU-T H.264 table A-1)."""
+"""139,264 macroblocks of 16 x 16: H.264's largest picture (level 6.2, ITU-T H.264 table A-1)."""
 
 MOST_CHANNELS = 1_024
 MOST_BYTES = 8 * 1024**3
@@ -135,13 +135,12 @@ def read(path: str, header: Header) -> Pixels:
                 raise Unusable("truncated or damaged")
         if _version(file) != header.version:
             raise Unusable("being written")
-    if len(planes) == 1:
-        return planes[0]
-    return np.concatenate(planes, axis=2)
+    pixels: Pixels = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
+    return pixels
 
 
 def _channels(picture: Any, first: int, end: int) -> Pixels:
-    pixels = picture.read_image(0, 0, first, end, oiio.UNKNOWN)
+    pixels: Pixels | None = picture.read_image(0, 0, first, end, oiio.UNKNOWN)
     if pixels is None:
         picture.geterror()
         raise Unusable("truncated or damaged")

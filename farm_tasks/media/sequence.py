@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-import fileseq
+from fileseq.constants import PAD_STYLE_HASH1
+from fileseq.exceptions import FileSeqException
+from fileseq.filesequence import FileSequence
+from fileseq.frameset import FrameSet
 
 from farm_tasks.confinement import current
 from farm_tasks.errors import BadFrames, FileMissing, FileUnreadable, InvalidArgument
@@ -67,8 +71,15 @@ class FrameSequence:
         """Its numbers, compact: ``1001-1100``."""
         return compact(frame.number for frame in self.frames)
 
+    @property
+    def first_good(self) -> tuple[str, Header]:
+        """Path and header of the first frame that can be used."""
+        return next((frame.path, frame.header) for frame in self.frames if frame.header)
 
-def find_frames(pattern: str, frame_range: str | None = None, missing: str = "fail") -> FrameSequence:
+
+def find_frames(
+    pattern: str, frame_range: str | None = None, missing: str = "fail"
+) -> FrameSequence:
     """Find the frames of ``pattern`` and look at the header and the end of each.
 
     Under a :class:`~farm_tasks.confinement.Confinement` all of it happens within the read roots.
@@ -139,12 +150,12 @@ def _report(problems: Mapping[int, str], total: int) -> str:
     return f"{len(problems)} of {total} frames cannot be used ({'; '.join(named)})"
 
 
-def _parse(pattern: str) -> fileseq.FileSequence:
+def _parse(pattern: str) -> FileSequence:
     if not isinstance(pattern, str) or not pattern.strip() or "\0" in pattern:
         raise InvalidArgument("frames: give the path of a sequence, such as /proj/beauty.####.exr.")
     try:
-        named = fileseq.FileSequence(pattern, pad_style=fileseq.PAD_STYLE_HASH1)
-    except (fileseq.FileSeqException, ValueError) as error:
+        named = FileSequence(pattern, pad_style=PAD_STYLE_HASH1)
+    except (FileSeqException, ValueError) as error:
         raise InvalidArgument(f"frames: {pattern} is no sequence ({error}).") from None
     padding = named.padding()
     if not padding or "UDIM" in padding or str(named.frame(1)) == pattern:
@@ -157,7 +168,7 @@ def _parse(pattern: str) -> fileseq.FileSequence:
     return named
 
 
-def _numbers(named: fileseq.FileSequence, frame_range: str | None) -> list[int]:
+def _numbers(named: FileSequence, frame_range: str | None) -> list[int]:
     if frame_range is None and named.frameSet() is not None:
         frame_range = named.frameRange()
     if frame_range is None:
@@ -174,15 +185,15 @@ def _in_range(frame_range: str) -> list[int]:
     if sum(abs(int(b) - int(a)) // max(int(step or 1), 1) for a, b, step in spans) > MOST_FRAMES:
         raise InvalidArgument(f"frame_range: {frame_range[:40]} has more than {MOST_FRAMES:,}.")
     try:
-        frames = fileseq.FrameSet(frame_range)
-    except (fileseq.FileSeqException, ValueError):
+        frames = FrameSet(frame_range)
+    except (FileSeqException, ValueError):
         raise InvalidArgument(f"frame_range: {frame_range[:40]!r} is no range: {hint}.") from None
     if not len(frames) or frames.hasSubFrames():
         raise InvalidArgument(f"frame_range: {frame_range[:40]!r} has no whole frames: {hint}.")
     return sorted(int(number) for number in frames)
 
 
-def _on_disk(named: fileseq.FileSequence) -> list[int]:
+def _on_disk(named: FileSequence) -> list[int]:
     """The numbers of the files that carry the sequence's name."""
     folder = named.dirname() or "."
     before, after = named.basename(), named.extension()
@@ -194,7 +205,9 @@ def _on_disk(named: fileseq.FileSequence) -> list[int]:
         if os.path.basename(str(named.frame(int(digits)))) == name:
             found.append(int(digits))
     if not found:
-        raise FileMissing(f"{named.dirname()}{before}{named.padding()}{after}: no such frame is there.")
+        raise FileMissing(
+            f"{named.dirname()}{before}{named.padding()}{after}: no such frame is there."
+        )
     if len(found) > MOST_FRAMES:
         raise InvalidArgument(f"frames: more than {MOST_FRAMES:,} are there: give a frame_range.")
     return sorted(found)
@@ -213,8 +226,8 @@ def _names(folder: str) -> list[str]:
 
 
 def _filled(found: list[int]) -> Iterable[int]:
-    """From the first to the last; a sequence that was rendered in steps has no holes between them."""
-    steps = {b - a for a, b in zip(found, found[1:], strict=False)}
+    """From the first to the last; what was rendered in steps has no holes between them."""
+    steps = {b - a for a, b in itertools.pairwise(found)}
     step = steps.pop() if len(steps) == 1 and len(found) > 2 else 1
     if (found[-1] - found[0]) // step > MOST_FRAMES:
         raise InvalidArgument(

@@ -86,8 +86,9 @@ class ShownFrames:
 
     def warnings(self) -> list[str]:
         """What a person should know of the movie, once all pictures were asked for."""
-        header = next(one.header for one in self._sequence.frames if one.header)
-        said = [*self._transform.warnings, *_shape_warnings(self._sequence), *_channels(header)]
+        said = [*self._transform.warnings, *self._drawing.warnings]
+        said += _shape_warnings(self._sequence)
+        said += _channel_warnings(self._sequence.first_good[1])
         instead = {
             "hold": "the good frame before it, or else the first good one, is shown instead",
             "warn": "a black frame that says so is shown instead",
@@ -155,18 +156,18 @@ def _shape_warnings(sequence: FrameSequence) -> list[str]:
     said = []
     if sequence.width % 2 or sequence.height % 2:
         said.append(
-            f"The frames are {sequence.width}x{sequence.height}: the last column or row is doubled, "
-            "because H.264 takes even sizes."
+            f"The frames are {sequence.width}x{sequence.height}: the last column or row "
+            "is doubled, because H.264 takes even sizes."
         )
     if sequence.pixel_aspect != 1:
         said.append(
-            f"Pixels are {sequence.pixel_aspect:g} times as wide as high: the movie says so, and not "
-            "every viewer heeds it."
+            f"Pixels are {sequence.pixel_aspect:g} times as wide as high: the movie says so, and "
+            "not every viewer heeds it."
         )
     return said
 
 
-def _channels(header: Header) -> list[str]:
+def _channel_warnings(header: Header) -> list[str]:
     plain = {"R", "G", "B", "Y", "RED", "GREEN", "BLUE", "L"}
     if not header.others and all(name.upper() in plain for name in header.names):
         return []
