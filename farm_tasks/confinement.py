@@ -175,6 +175,22 @@ class Confinement:
         finally:
             os.close(descriptor)
 
+    def names(self, path: str) -> list[str]:
+        """Everything that is in a folder of sources.
+
+        Raises:
+            OutsideRoots: it is not under the read roots, or a link stands in the way by now.
+            FileMissing: nothing is there.
+            FileUnreadable: this user may not read it, or it is no folder.
+        """
+        path = self.source(path)
+        root = self._sources[path]
+        with _reported(path), contextlib.ExitStack() as stack:
+            folder = stack.enter_context(Folder.open(root))
+            for name in _names(root, path):
+                folder = stack.enter_context(folder.descend(name))
+            return folder.names()
+
     def size(self, path: str) -> int:
         """Bytes of a source; 0 for what cannot be opened."""
         try:
@@ -234,7 +250,7 @@ class Confinement:
 
 def _open(root: str, path: str) -> int:
     *folders, name = _names(root, path) or ["."]
-    try:
+    with _reported(path):
         folder = Folder.open(root)
         for one in folders:
             with folder:
@@ -242,6 +258,13 @@ def _open(root: str, path: str) -> int:
             folder = inner
         with folder:
             return folder.open_file(name, _READING)
+
+
+@contextlib.contextmanager
+def _reported(path: str) -> Iterator[None]:
+    """What the system says of ``path``, as an error of ours."""
+    try:
+        yield
     except FileNotFoundError:
         raise FileMissing(f"{path} does not exist on this machine.") from None
     except PermissionError as error:
