@@ -175,15 +175,16 @@ def content_of(paths):
     """A digest of the names, sizes and times of files; another one when a frame is rendered again.
 
     A path may be a sequence, with its frame number as ``####``, ``%04d``, ``@@@@`` or ``$F4``.
-    What does not exist counts as such.
+    What does not exist counts as such. Folders do not count: Windows and Linux name them otherwise.
     """
     digest = hashlib.sha256()
     for path in sorted(_files(map(_text, paths))):
+        name = re.split(r"[/\\]", path)[-1]
         try:
             found = os.stat(path)
-            line = "%s %d %d" % (path, found.st_size, found.st_mtime)
+            line = "%s %d %d" % (name, found.st_size, found.st_mtime)
         except OSError:
-            line = "%s missing" % path
+            line = "%s missing" % name
         digest.update(line.encode("utf-8", "replace") + b"\n")
     return digest.hexdigest()[:16]
 

@@ -146,6 +146,15 @@ def test_the_digest_changes_with_every_frame(tmp_path: Path) -> None:
     assert client.content_of(patterns[:1]) == third
 
 
+def test_the_digest_is_the_same_wherever_the_folder_is_mounted(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.0001.exr").write_bytes(b"1")
+        os.utime(tmp_path / folder / "a.0001.exr", (1, 1))
+    one, two = ([str(tmp_path / name / "a.####.exr")] for name in ("one", "two"))
+    assert client.content_of(one) == client.content_of(two)
+
+
 def test_a_file_with_a_hash_in_its_name_is_a_file(tmp_path: Path) -> None:
     movie = tmp_path / "take#1.mov"
     movie.write_bytes(b"1")

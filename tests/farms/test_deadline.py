@@ -99,6 +99,13 @@ def test_frames_are_published_over_the_jobs_range(farm: Farm, padding: str) -> N
     assert "previews" not in arguments
 
 
+def test_frames_without_a_rate_are_not_published(farm: Farm) -> None:
+    farm.names = ["beauty.####.exr"]
+    ((kind, text),) = farm.finishes(farm.job())
+    assert (kind, "set FarmTasksFps" in text) == ("warning", True)
+    assert farm.requests() == []
+
+
 def test_another_output_can_be_chosen(farm: Farm) -> None:
     farm.names = ["beauty.####.exr", "beauty.mov"]
     farm.finishes(farm.job(FarmTasksOutput="1"))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import farm_tasks.farms
+from tests.farms.publish_command import understood
 
 SCRIPT = Path(farm_tasks.farms.__file__).parent / "flamenco" / "render_and_publish.js"
 STAND_IN = Path(__file__).parent / "flamenco_stand_in.js"
@@ -39,6 +40,7 @@ def publish_arguments(answer: dict[str, Any]) -> list[str]:
     assert (command["name"], command["parameters"]["exe"]) == ("exec", "farm-tasks")
     arguments: list[str] = command["parameters"]["args"]
     assert all(isinstance(one, str) for one in arguments), "Flamenco refuses what is not a text"
+    assert understood(arguments)["task"] == SETTINGS["kitsu_task"]
     return arguments
 
 
@@ -59,7 +61,9 @@ def test_the_movie_that_is_made_is_the_one_that_is_published() -> None:
     assert made == "/r/SH010/2026-11-22_020000/SH010.mp4"
     assert publish_arguments(answer) == [
         "publish", "--task=demo/SQ01/SH010/compositing", "--status=wfa", "--comment=--help",
-        "--person=Ada", "--key=flamenco:5f1c0ffee", "--farm-job=flamenco SH010 v003", "--wait", made,
+        "--person=Ada",
+        "--key=flamenco:5f1c0ffee:{content}", "--farm-job=flamenco SH010 v003", "--wait",
+        made,
     ]  # fmt: skip
 
 
@@ -67,9 +71,9 @@ def test_the_movie_that_is_made_is_the_one_that_is_published() -> None:
     ("fps", "said"),
     [(24, "24"), (24 / 1.001, "24000/1001"), (30 / 1.001, "30000/1001"), (12.5, "12.5")],
 )
-def test_farm_tasks_makes_the_movie_of_the_frames_that_were_rendered(fps: float, said: str) -> None:
-    answer = compiled(movie_by="farm_tasks", format="OPEN_EXR", image_file_extension=".exr", fps=fps,
-                      wait_for_kitsu=False)  # fmt: skip
+def test_farm_tasks_makes_the_movie_of_what_was_rendered(fps: float, said: str) -> None:
+    answer = compiled(movie_by="farm_tasks", format="OPEN_EXR", image_file_extension=".exr",
+                      fps=fps, wait_for_kitsu=False)  # fmt: skip
     assert [one["name"] for one in answer["tasks"]] == [
         "render-1-2", "render-3-4", "render-5", "publish",
     ]  # fmt: skip

@@ -133,7 +133,7 @@ function publishTask(job, what, before) {
     if (settings.kitsu_person) {
         args.push(`--person=${settings.kitsu_person}`);
     }
-    args.push(`--key=flamenco:${job.jobID}`, `--farm-job=flamenco ${job.name}`.slice(0, 200));
+    args.push(`--key=flamenco:${job.jobID}:{content}`, `--farm-job=flamenco ${job.name}`.slice(0, 200));
     args.push(settings.wait_for_kitsu ? "--wait" : "--no-wait");
     task.addCommand(author.Command("exec", { exe: settings.farm_tasks, args: args.concat(what) }));
     before.forEach((one) => task.addDependency(one));

@@ -88,6 +88,8 @@ def arguments_of(job, info, mapped):
     arguments.update(more)
     if not arguments.get("task"):
         raise ValueError("set FarmTasksTask, such as demo/SQ01/SH010/compositing.")
+    if arguments.get("frames") and not arguments.get("fps"):
+        raise ValueError("set FarmTasksFps, such as 24 or 24000/1001: its output is frames.")
     return arguments
 
 
