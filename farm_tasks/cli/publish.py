@@ -14,6 +14,8 @@ from farm_tasks.cli import views
 from farm_tasks.cli.outcome import as_dict, error_of, exit_code, print_json
 from farm_tasks.cli.root import print_error
 from farm_tasks.errors import InvalidArgument
+from farm_tasks.farms.client import content_of
+from farm_tasks.farms.dialects import NAMES
 
 if TYPE_CHECKING:
     from farm_tasks.submit.submission import Submission
@@ -75,13 +77,17 @@ def _number_or_word(_ctx: click.Context, _param: click.Parameter, value: str | N
 @click.option("--movie-path", metavar="FILE", type=_FILE, help="Keep the movie there.")
 @click.option(
     "--key", metavar="K",
-    help="Names this piece of work, such as deadline:<job id>:<content>: with one key it is "
-    "published once.",
+    help="Names this piece of work, such as tractor:<job id>:{content}: with one key it is "
+    "published once. {content} becomes a digest of the files' names, sizes and times.",
 )  # fmt: skip
 @click.option("--priority", type=click.Choice(["high", "normal", "low"]))
 @click.option("--farm-job", metavar="J", help="The farm job that this belongs to.")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read these as a JSON object as well.")
-@click.option("--wait/--no-wait", default=False, help="Stay until it is in Kitsu and ready.")
+@click.option("--wait/--no-wait", default=None, help="Stay until it is in Kitsu and ready.")
+@click.option(
+    "--progress", type=click.Choice(NAMES),
+    help="Wait, and say how far it is as a farm reads it: alf (Tractor), afanasy, openjd.",
+)  # fmt: skip
 @click.option(
     "--timeout", type=click.FloatRange(min=0), metavar="S",
     help="Wait for so many seconds, then leave with exit code 75. It goes on.",
@@ -90,7 +96,8 @@ def _number_or_word(_ctx: click.Context, _param: click.Parameter, value: str | N
 def publish(
     quiet: bool,
     from_stdin: bool,
-    wait: bool,
+    wait: bool | None,
+    progress: str | None,
     timeout: float | None,
     as_json: bool,
     **options: Any,
@@ -114,7 +121,18 @@ def publish(
         arguments.pop("task_status", None)
     if not arguments.get("task"):
         raise click.UsageError("Say which task with --task.")
-    _follow(_submit(arguments), wait=wait, timeout=timeout, as_json=as_json)
+    if "{content}" in str(arguments.get("key")):
+        arguments["key"] = arguments["key"].replace("{content}", _content_of(arguments))
+    wait = progress is not None if wait is None else wait
+    _follow(_submit(arguments), wait=wait, progress=progress, timeout=timeout, as_json=as_json)
+
+
+def _content_of(arguments: Mapping[str, Any]) -> str:
+    previews, frames = arguments.get("previews") or [], arguments.get("frames")
+    files = [previews] if isinstance(previews, str) else list(previews)
+    # It has no annotations: it is also the file that a farm with an old Python copies.
+    digest: str = content_of([*files, frames] if frames else files)  # type: ignore[no-untyped-call]
+    return digest
 
 
 def _submit(arguments: Mapping[str, Any]) -> Submission:
@@ -143,7 +161,14 @@ def _read_stdin() -> dict[str, Any]:
     return found
 
 
-def _follow(submission: Submission, *, wait: bool, timeout: float | None, as_json: bool) -> None:
+def _follow(
+    submission: Submission,
+    *,
+    wait: bool,
+    progress: str | None,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
     if not as_json:
         click.echo(submission.id)
         sys.stdout.flush()  # whoever reads it need not wait for the end
@@ -154,7 +179,8 @@ def _follow(submission: Submission, *, wait: bool, timeout: float | None, as_jso
     from farm_tasks.cli.follow import follow_to_end  # noqa: PLC0415 (not for --help)
 
     ids = [submission.id]
-    view = views.Silent() if as_json else views.choose(ids, on_stderr=True)
+    how = progress or ("none" if as_json else "bar")
+    view = views.choose_dialect(how, ids, on_stderr=True)
     record = follow_to_end(ids, view, timeout, name=submission.id)[0]
     if as_json:
         print_json(as_dict(record))
