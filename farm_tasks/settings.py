@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     read_roots: _Roots = Field((), alias="FARM_TASKS_READ_ROOTS")
     write_roots: _Roots = Field((), alias="FARM_TASKS_WRITE_ROOTS")
 
+    path_map: Path | None = Field(None, alias="FARM_TASKS_PATH_MAP")
+    """The TOML file that says what one place is called on each system: docs/paths.md."""
+
     max_upload_bytes: int = Field(10 * 1024**3, gt=0, alias="FARM_TASKS_MAX_UPLOAD_BYTES")
     """zou's MAX_CONTENT_LENGTH; a proxy in front may take less."""
 

@@ -32,6 +32,7 @@ _COMMANDS = {
     "worker": ("worker:worker", "Run a worker on this machine."),
     "flower": ("flower:flower", "Watch workers and transfers in a browser."),
     "metrics": ("metrics:metrics", "Serve figures for Prometheus."),
+    "map-path": ("map_path:map_path", "Show what the path map makes of a path, and why."),
     "doctor": ("doctor:doctor", "Check what is installed, configured and running."),
     "demo": ("demo:demo", "See it work: a real Kitsu, a worker and a movie through them."),
     "sandbox": ("sandbox:sandbox", "A real Kitsu and Redis on this machine, to try things on."),

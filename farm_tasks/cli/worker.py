@@ -80,9 +80,11 @@ def worker(
     twice or SIGQUIT do not wait. This is `celery -A farm_tasks worker`; what follows `--` goes to
     Celery.
     """
-    from farm_tasks.settings import settings  # noqa: PLC0415 (pydantic is not for --help)
+    from farm_tasks import path_map  # noqa: PLC0415 (pydantic is not for --help)
+    from farm_tasks.settings import settings  # noqa: PLC0415
 
     current = settings()
+    path_map.current()  # as a check: with a wrong one every transfer would fail
     if not current.read_roots and not current.write_roots:
         _warn(
             "this worker will move no files: set FARM_TASKS_READ_ROOTS and FARM_TASKS_WRITE_ROOTS "

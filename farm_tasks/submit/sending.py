@@ -10,7 +10,8 @@ from typing import Any
 
 from kombu.exceptions import EncodeError
 
-from farm_tasks import queues
+from farm_tasks import path_map, queues
+from farm_tasks.any_path import is_absolute
 from farm_tasks.arguments import LARGEST_MESSAGE
 from farm_tasks.entity import Entity, entity_id, is_entity
 from farm_tasks.errors import InvalidArgument
@@ -56,17 +57,18 @@ def send(
         farm_job: The farm job that this belongs to, as people and logs know it. By default what the
             farm says in the environment of its jobs: see :mod:`farm_tasks.submit.farm_job`.
         **arguments: gazu's arguments. Dicts of entities are sent as their ids, relative paths as
-            absolute ones.
+            absolute ones, and all paths in the form that FARM_TASKS_PATH_MAP says, if it is set.
 
     Raises:
         InvalidArgument: an argument is not usable, or the key is another function's.
+        NotConfigured: the path map cannot be used.
         BrokerUnavailable: Redis cannot be reached; nothing was submitted. With a key, submit again.
     """
     if key is not None:
         check_key(key)
     queues.priority_number(priority)  # as a check, before anything is stored
     job = farm_job_of(farm_job)
-    message = {name: _portable(function, name, value) for name, value in arguments.items()}
+    message = portable(function, arguments)
     sources = _paths(message)
     sizes = [] if is_download(function) else [_size(one) for one in sources]
     queued = Progress(
@@ -119,6 +121,15 @@ def _encoded(record: dict[str, Any]) -> Any:
     return encoded
 
 
+def portable(function: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments as any machine understands them: entities as ids, paths absolute and mapped.
+
+    Raises:
+        As :func:`send` does of arguments.
+    """
+    return {name: _portable(function, name, value) for name, value in arguments.items()}
+
+
 def _portable(function: str, name: str, value: Any) -> Any:
     if value is None:
         return None
@@ -154,7 +165,10 @@ def _path_list(name: str, value: Any) -> list[str]:
 def _absolute(name: str, path: Any) -> str:
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise InvalidArgument(f"{name}: {path!r} is not a path.")
-    return os.path.join(os.getcwd(), os.fsdecode(path))
+    given, mapping = os.fsdecode(path), path_map.current()
+    # Another system's path is absolute there, and this one's folder has no place before it.
+    absolute = given if is_absolute(given) else os.path.join(os.getcwd(), given)
+    return absolute if mapping is None else mapping.to_canonical(absolute).path
 
 
 def _paths(message: dict[str, Any]) -> list[str]:
@@ -168,8 +182,9 @@ def _paths(message: dict[str, Any]) -> list[str]:
 
 def _size(path: str) -> int | None:
     """Bytes, as far as this machine can tell; the worker knows for sure."""
+    mapping = path_map.current()
     try:
-        return os.path.getsize(path)
+        return os.path.getsize(path if mapping is None else mapping.to_local(path).path)
     except (OSError, ValueError):
         return None
 
