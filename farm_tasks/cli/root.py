@@ -29,6 +29,7 @@ _COMMANDS = {
     "retry": ("retry:retry", "Run again what failed or was cancelled."),
     "list": ("listing:listing", "List the newest submissions."),
     "batch": ("batch:batch", "Transfer many files as one."),
+    "spool": ("spool:spool", "Submit what waited in a folder while the broker was away."),
     "worker": ("worker:worker", "Run a worker on this machine."),
     "flower": ("flower:flower", "Watch workers and transfers in a browser."),
     "metrics": ("metrics:metrics", "Serve figures for Prometheus."),

@@ -35,6 +35,9 @@ from farm_tasks.transfer.progress import Progress
 __all__ = ["Entity", "send"]
 
 PATH_ARGUMENTS = frozenset(["csv_file_path", "file_path", "otio_file_path", "preview_file_path"])
+PATH_LISTS = frozenset(["attachments"])
+COMMENT_PATHS = frozenset(["attachment_files", "preview_files"])
+"""Of each of ``comments``."""
 
 
 def send(
@@ -130,12 +133,26 @@ def portable(function: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _portable(function, name, value) for name, value in arguments.items()}
 
 
+def check_absolute(arguments: Mapping[str, Any]) -> None:
+    """See that no path in a message needs a folder before it: it may be another machine's.
+
+    Raises:
+        InvalidArgument: one does.
+    """
+    groups = [arguments, *_dicts(arguments.get("comments"))]
+    for name, value in [pair for group in groups for pair in group.items()]:
+        if value is not None and name in {*PATH_ARGUMENTS, *PATH_LISTS, *COMMENT_PATHS}:
+            for path in value if isinstance(value, list) else [value]:
+                if not isinstance(path, str) or not is_absolute(path):
+                    raise InvalidArgument(f"{name}: a path is relative: give absolute ones.")
+
+
 def _portable(function: str, name: str, value: Any) -> Any:
     if value is None:
         return None
     if name in PATH_ARGUMENTS:
         return _absolute(name, value)
-    if name == "attachments":
+    if name in PATH_LISTS:
         return _path_list(name, value)
     if name == "comments":
         if not isinstance(value, (list, tuple)):
@@ -150,9 +167,14 @@ def _portable_comment(comment: Any) -> dict[str, Any]:
     if not isinstance(comment, Mapping):
         raise InvalidArgument(f"comments: {comment!r} is not a dict.")
     return {
-        name: _path_list(name, value) if name in {"attachment_files", "preview_files"} else value
+        name: _path_list(name, value) if name in COMMENT_PATHS else value
         for name, value in comment.items()
     }
+
+
+def _dicts(comments: Any) -> list[Mapping[str, Any]]:
+    given = comments if isinstance(comments, list) else []
+    return [one for one in given if isinstance(one, Mapping)]
 
 
 def _path_list(name: str, value: Any) -> list[str]:
