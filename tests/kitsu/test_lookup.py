@@ -125,7 +125,7 @@ def test_a_status_is_found_by_its_short_name_or_name(given: str, kitsu: SandboxI
 
 
 def test_a_status_that_is_not_there_is_told_with_what_comes_near() -> None:
-    with pytest.raises(EntityNotFound, match="no task status 'wfaa'. Did you mean wfa"):
+    with pytest.raises(EntityNotFound, match=r"no task status 'wfaa'. Did you mean wfa"):
         find_status("wfaa")
 
 
@@ -144,7 +144,7 @@ def test_a_person_is_found_by_desktop_login_and_two_of_one_name_are_told(
     assert find_person("edsger1")["id"] == third["id"]
     with pytest.raises(InvalidArgument, match="2 people have the full name"):
         find_person("Grace Twin")
-    with pytest.raises(EntityNotFound, match="no person 'Edsger Two'. Did you mean Edsger One"):
+    with pytest.raises(EntityNotFound, match=r"no person 'Edsger Two'. Did you mean Edsger One"):
         find_person("Edsger Two")
 
 
@@ -152,5 +152,7 @@ def test_a_playlist_is_found_by_its_name(kitsu: SandboxInfo, api: KitsuClient) -
     made = gazu.playlist.new_playlist(kitsu.project_id, "Lookup Dailies", client=api)
     assert find_playlist(kitsu.project_id, "lookup dailies")["id"] == made["id"]
     assert find_playlist(kitsu.project_id, made["id"])["id"] == made["id"]
-    with pytest.raises(EntityNotFound, match="no playlist 'Lookup Daily'. Did you mean Lookup Dai"):
+    with pytest.raises(
+        EntityNotFound, match=r"no playlist 'Lookup Daily'. Did you mean Lookup Dai"
+    ):
         find_playlist(kitsu.project_id, "Lookup Daily")
