@@ -19,7 +19,9 @@ from farm_tasks import submit
 from farm_tasks.kitsu import operations
 from farm_tasks.kitsu.client import kitsu_client
 from farm_tasks.sandbox import SandboxInfo
-from tests.support.frames import exr_frames
+from tests.media.shown import pictures
+from tests.media.test_colour import reference
+from tests.support.frames import exr_frames, number_shown, patch
 from tests.support.media import digest
 from tests.support.waiting import wait_until
 
