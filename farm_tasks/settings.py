@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     read_roots: _Roots = Field((), alias="FARM_TASKS_READ_ROOTS")
     write_roots: _Roots = Field((), alias="FARM_TASKS_WRITE_ROOTS")
 
+    scratch_folder: Path | None = Field(None, alias="FARM_TASKS_SCRATCH")
+    """Where a worker makes movies of frames. A folder of its user's in the system's for temporary
+    files if none."""
+
     path_map: Path | None = Field(None, alias="FARM_TASKS_PATH_MAP")
     """The TOML file that says what one place is called on each system: docs/paths.md."""
 
@@ -229,7 +233,7 @@ class Settings(BaseSettings):
             return tuple(Path(part) for part in value.split(os.pathsep) if part)
         return value
 
-    @field_validator("spool_folder")
+    @field_validator("scratch_folder", "spool_folder")
     @classmethod
     def _absolute_folder(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_absolute():

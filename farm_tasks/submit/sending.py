@@ -13,7 +13,7 @@ from kombu.exceptions import EncodeError
 from farm_tasks import path_map, queues
 from farm_tasks.any_path import is_absolute
 from farm_tasks.arguments import LARGEST_MESSAGE
-from farm_tasks.entity import Entity, entity_id, is_entity
+from farm_tasks.entity import Entity, entity_id, id_or_name, is_entity
 from farm_tasks.errors import InvalidArgument
 from farm_tasks.functions import is_download
 from farm_tasks.queues import Priority
@@ -34,10 +34,17 @@ from farm_tasks.transfer.progress import Progress
 
 __all__ = ["Entity", "send"]
 
-PATH_ARGUMENTS = frozenset(["csv_file_path", "file_path", "otio_file_path", "preview_file_path"])
-PATH_LISTS = frozenset(["attachments"])
+PATH_ARGUMENTS = frozenset(
+    "csv_file_path file_path frames logo movie_path otio_file_path preview_file_path".split()
+)
+PATH_LISTS = frozenset(["attachments", "previews"])
 COMMENT_PATHS = frozenset(["attachment_files", "preview_files"])
 """Of each of ``comments``."""
+PATH_OR_NAME = "color_config"
+"""A file's path, or the name of a configuration that OCIO brings with it."""
+_NOT_SENT = frozenset(["logo", "movie_path"])
+_NAMES = frozenset(["task", "task_status", "person", "playlist"])
+"""Of ``publish``: entities that may be given by their names."""
 
 
 def send(
@@ -158,8 +165,17 @@ def _portable(function: str, name: str, value: Any) -> Any:
         if not isinstance(value, (list, tuple)):
             raise InvalidArgument(f"{name}: {value!r} is not a list of comments.")
         return [_portable_comment(one) for one in value]
+    if name == PATH_OR_NAME and isinstance(value, str | os.PathLike):
+        given = os.fsdecode(value)
+        return _absolute(name, given) if is_absolute(given) else given
+    return _portable_entity(function, name, value)
+
+
+def _portable_entity(function: str, name: str, value: Any) -> Any:
     if is_entity(function, name):
         return entity_id(name, value)
+    if function == "publish" and name in _NAMES:
+        return id_or_name(name, value)
     return value
 
 
@@ -195,10 +211,10 @@ def _absolute(name: str, path: Any) -> str:
 
 def _paths(message: dict[str, Any]) -> list[str]:
     """The files that a message is about; the one that names it comes last."""
-    paths = list(message.get("attachments") or [])
+    paths = [*(message.get("attachments") or []), *(message.get("previews") or [])]
     for comment in message.get("comments") or []:
         paths += comment.get("attachment_files", []) + comment.get("preview_files", [])
-    paths += [message[name] for name in sorted(PATH_ARGUMENTS) if message.get(name)]
+    paths += [message[name] for name in sorted(PATH_ARGUMENTS - _NOT_SENT) if message.get(name)]
     return paths
 
 
