@@ -154,8 +154,9 @@ class TransferTask(Task):  # type: ignore[misc]
             NotConfigured: the path map cannot be used.
         """
         local = self.local(path)
-        given = path if local == path else SourcePath(local, given=path)
-        resolved: str = self.request.confinement.source(given)
+        found = self.request.confinement.source(local)
+        # The message's own name for it: in the ledger it is the same on every machine.
+        resolved = SourcePath(found, path)
         self.request.known[resolved] = resolved if local == path else path
         if sent:
             self.request.files.append(resolved)
