@@ -147,6 +147,19 @@ def test_every_function_that_submits_can_be_spooled(folder: Path) -> None:
         assert callable(getattr(submit, name))
 
 
+def test_what_a_farms_own_python_has_written_is_a_request(folder: Path) -> None:
+    from farm_tasks.farms import client
+
+    publish = {"task": "demo/SQ01/SH010/comp", "previews": ["/projects/a.mov"]}
+    client.write(str(folder), publish, "tractor:7", "low", "comp SH010")
+    client.write(str(folder), {**publish, "previews": "P:\\a.mov"})
+    entries = list(spool.flush(folder))
+    assert [entry.reason for entry in entries] == [None, None]
+    records = [submit.Submission.load(str(one.submission_id)).record() for one in entries]
+    (named,) = [one for one in records if one.key == "tractor:7"]
+    assert (named.function, named.priority, named.farm_job) == ("publish", "low", "comp SH010")
+
+
 def test_a_folder_that_is_not_there_is_named_with_its_setting(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for missing in (tmp_path / "gone", tmp_path / "file"):
