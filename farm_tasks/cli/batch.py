@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from farm_tasks.any_path import is_absolute
 from farm_tasks.cli import text, views
 from farm_tasks.cli.outcome import exit_code, print_json, reason, worst
 from farm_tasks.cli.root import INTERRUPTED
@@ -97,7 +98,9 @@ def download(
     if not previews:
         return
     with steps.step("Submit", "putting the downloads into the queue") as step:
-        group = _submit(previews, chosen, Path(os.path.abspath(into)), priority, step)
+        # Another system's folder is absolute as it is.
+        folder = into if is_absolute(str(into)) else Path(os.path.abspath(into))
+        group = _submit(previews, chosen, folder, priority, step)
         step.outcome = f"group {group.id}"
     if no_watch:
         print_json({"group": group.id}) if as_json else click.echo(group.id)
