@@ -55,9 +55,26 @@ def path_behind(name: str) -> str:
 
 
 class SourcePath(str):
-    """The path of a file to read, told apart from a comment that happens to say the same."""
+    """The path of a file to read, told apart from a comment that happens to say the same.
 
-    __slots__ = ()
+    Attributes:
+        given: What the submission calls it. Another worker may find it under another path: behind a
+            link, under another system's root, or not at all where it was made on the way.
+    """
+
+    __slots__ = ("given",)
+    given: str
+
+    def __new__(cls, path: str, given: str | None = None) -> SourcePath:
+        """A path that was resolved."""
+        made = super().__new__(cls, path)
+        made.given = path if given is None else given
+        return made
+
+
+def name_in_submission(path: str) -> str:
+    """What a submission calls a file: the same in every worker that it comes to."""
+    return path.given if isinstance(path, SourcePath) else path
 
 
 class Confinement:
@@ -109,10 +126,15 @@ class Confinement:
         Raises:
             OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
         """
+        given = name_in_submission(path)
         if path not in self._sources:
             root, path = located(path, self._read_roots, "FARM_TASKS_READ_ROOTS")
             self._sources[path] = root
-        return SourcePath(path)
+        return SourcePath(path, given)
+
+    def also_read(self, folder: Path) -> None:
+        """Let a folder that this run has made itself be read as well."""
+        self._read_roots = [*self._read_roots, folder]
 
     def target(self, path: str) -> str:
         """The resolved path of a file to write.

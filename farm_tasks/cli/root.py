@@ -22,6 +22,7 @@ BROKEN_PIPE = 1
 """Click's code where the reader of our output has gone, as in ``farm-tasks list | head -1``."""
 
 _COMMANDS = {
+    "publish": ("publish:publish", "Publish a render: a file or frames, on a task in Kitsu."),
     "submit": ("submit:submit", "Submit a transfer: one command for each of gazu's functions."),
     "status": ("status:status", "Show where submissions are."),
     "watch": ("follow:watch", "Follow submissions until they end, with bars."),
@@ -29,9 +30,11 @@ _COMMANDS = {
     "retry": ("retry:retry", "Run again what failed or was cancelled."),
     "list": ("listing:listing", "List the newest submissions."),
     "batch": ("batch:batch", "Transfer many files as one."),
+    "spool": ("spool:spool", "Submit what waited in a folder while the broker was away."),
     "worker": ("worker:worker", "Run a worker on this machine."),
     "flower": ("flower:flower", "Watch workers and transfers in a browser."),
     "metrics": ("metrics:metrics", "Serve figures for Prometheus."),
+    "map-path": ("map_path:map_path", "Show what the path map makes of a path, and why."),
     "doctor": ("doctor:doctor", "Check what is installed, configured and running."),
     "demo": ("demo:demo", "See it work: a real Kitsu, a worker and a movie through them."),
     "sandbox": ("sandbox:sandbox", "A real Kitsu and Redis on this machine, to try things on."),
