@@ -10,7 +10,7 @@ import gazu
 import pytest
 
 from farm_tasks import submit
-from farm_tasks.cli.previews import previews_of
+from farm_tasks.batches.found import files_of
 from farm_tasks.kitsu.client import forget_client, kitsu_client
 from farm_tasks.sandbox import SandboxInfo
 from tests.cli.command_line import Terminal, run
@@ -178,8 +178,8 @@ def test_who_is_no_administrator_gets_the_same_list(
         bot = gazu.person.new_bot("Manager", f"{uuid.uuid4().hex}@example.com", role="manager",
                                   client=client)  # fmt: skip
         gazu.project.add_person_to_team(production.id, bot["id"], client=client)
-        whole = previews_of(production.name)
+        whole = files_of(production.name)
     with environment_of({**sandbox.environment(), "KITSU_BOT_TOKEN": bot["access_token"]}):
         forget_client()
-        assert previews_of(production.name) == whole
+        assert files_of(production.name) == whole
     assert {one.id for one in whole} == set(production.previews.values())
