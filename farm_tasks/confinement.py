@@ -55,9 +55,26 @@ def path_behind(name: str) -> str:
 
 
 class SourcePath(str):
-    """The path of a file to read, told apart from a comment that happens to say the same."""
+    """The path of a file to read, told apart from a comment that happens to say the same.
 
-    __slots__ = ()
+    Attributes:
+        given: What the submission calls it. Another worker may find it under another path: behind a
+            link, under another system's root, or not at all where it was made on the way.
+    """
+
+    __slots__ = ("given",)
+    given: str
+
+    def __new__(cls, path: str, given: str | None = None) -> SourcePath:
+        """A path that was resolved."""
+        made = super().__new__(cls, path)
+        made.given = path if given is None else given
+        return made
+
+
+def name_in_submission(path: str) -> str:
+    """What a submission calls a file: the same in every worker that it comes to."""
+    return path.given if isinstance(path, SourcePath) else path
 
 
 class Confinement:
@@ -109,10 +126,15 @@ class Confinement:
         Raises:
             OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
         """
+        given = name_in_submission(path)
         if path not in self._sources:
             root, path = located(path, self._read_roots, "FARM_TASKS_READ_ROOTS")
             self._sources[path] = root
-        return SourcePath(path)
+        return SourcePath(path, given)
+
+    def also_read(self, folder: Path) -> None:
+        """Let a folder that this run has made itself be read as well."""
+        self._read_roots = [*self._read_roots, folder]
 
     def target(self, path: str) -> str:
         """The resolved path of a file to write.
@@ -152,6 +174,22 @@ class Confinement:
             yield descriptor
         finally:
             os.close(descriptor)
+
+    def names(self, path: str) -> list[str]:
+        """Everything that is in a folder of sources.
+
+        Raises:
+            OutsideRoots: it is not under the read roots, or a link stands in the way by now.
+            FileMissing: nothing is there.
+            FileUnreadable: this user may not read it, or it is no folder.
+        """
+        path = self.source(path)
+        root = self._sources[path]
+        with _reported(path), contextlib.ExitStack() as stack:
+            folder = stack.enter_context(Folder.open(root))
+            for name in _names(root, path):
+                folder = stack.enter_context(folder.descend(name))
+            return folder.names()
 
     def size(self, path: str) -> int:
         """Bytes of a source; 0 for what cannot be opened."""
@@ -212,7 +250,7 @@ class Confinement:
 
 def _open(root: str, path: str) -> int:
     *folders, name = _names(root, path) or ["."]
-    try:
+    with _reported(path):
         folder = Folder.open(root)
         for one in folders:
             with folder:
@@ -220,6 +258,13 @@ def _open(root: str, path: str) -> int:
             folder = inner
         with folder:
             return folder.open_file(name, _READING)
+
+
+@contextlib.contextmanager
+def _reported(path: str) -> Iterator[None]:
+    """What the system says of ``path``, as an error of ours."""
+    try:
+        yield
     except FileNotFoundError:
         raise FileMissing(f"{path} does not exist on this machine.") from None
     except PermissionError as error:

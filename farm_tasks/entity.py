@@ -19,9 +19,24 @@ _ENTITIES = frozenset(
 
 def is_entity(function: str, argument: str) -> bool:
     """Whether ``argument`` of the transfer function is an entity. A comment is one, or its text."""
+    if function == "publish":
+        return False  # names will do there
     if argument == "comment":
         return function not in {"add_comment", "publish_preview"}
     return argument in _ENTITIES
+
+
+def id_or_name(name: str, entity: Entity) -> str:
+    """The id in a dict, or the id or name that was given as it is.
+
+    Raises:
+        InvalidArgument: it is a dict without an id, or no text.
+    """
+    if isinstance(entity, Mapping):
+        return entity_id(name, entity)
+    if not isinstance(entity, str) or not entity.strip():
+        raise InvalidArgument(f"{name}: {entity!r:.80} is neither an id nor a name.")
+    return entity
 
 
 def entity_id(name: str, entity: Entity) -> str:

@@ -25,6 +25,8 @@
     │   ├── ServerError                   500
     │   ├── BadResponse
     │   ├── BrokenMovie
+    │   ├── BadFrames                     frames are missing, truncated or of another size
+    │   ├── EncodingFailed
     │   ├── HalfDone                      stopped between two steps, and nobody remembers them
     │   ├── WorkerCrashed                 it ended the process that ran it, time and again
     │   └── Cancelled
@@ -161,6 +163,14 @@ class BadResponse(PermanentFailure):
 
 class BrokenMovie(PermanentFailure):
     """Kitsu could not process the movie."""
+
+
+class BadFrames(PermanentFailure):
+    """Some frames of the sequence are missing, damaged or of another size."""
+
+
+class EncodingFailed(PermanentFailure):
+    """The movie that was made of the frames is not as it should be."""
 
 
 class HalfDone(PermanentFailure):

@@ -1,4 +1,4 @@
-"""gazu's functions that move bytes, by their names.
+"""The functions that move bytes, by their names: gazu's, and ``publish``.
 
 Spelt out, for submitters and monitors: they may not import what defines them. A test compares the
 list with the operations.
@@ -43,6 +43,7 @@ UPLOADS = (
     "add_extra_preview",
     "add_preview",
     "batch_comments",
+    "publish",
     "publish_preview",
     "upload_preview_file",
     "upload_working_file",

@@ -23,13 +23,17 @@ DOWNLOADS = "farm_tasks.downloads"
 SMALL = "farm_tasks.small"
 """What takes seconds: pictures, tables, attachments, comments, small files."""
 
-ALL = (DEFAULT, UPLOADS, DOWNLOADS, SMALL)
+MEDIA = "farm_tasks.media"
+"""Frames that are made into a movie first: work for a CPU, on workers that have what it takes."""
+
+ALL = (DEFAULT, UPLOADS, DOWNLOADS, SMALL, MEDIA)
 
 _SHORT = {
     "default": DEFAULT,
     "uploads": UPLOADS,
     "downloads": DOWNLOADS,
     "small": SMALL,
+    "media": MEDIA,
 }
 
 Priority = Literal["high", "normal", "low"]
@@ -47,7 +51,7 @@ READING_ORDER = (1, 2, 3, 4, 0, 5, 6, 7, 8, 9)
 
 _RABBITMQ: dict[str, int] = {"high": 9, "normal": 5, "low": 1}
 
-_MAY_HAVE_NO_FILES = frozenset(["add_comment", "batch_comments"])
+_MAY_HAVE_NO_FILES = frozenset(["add_comment", "batch_comments", "publish"])
 
 
 def queue_of(function: str, arguments: Mapping[str, Any], size: int | None = None) -> str:
@@ -62,8 +66,14 @@ def queue_of(function: str, arguments: Mapping[str, Any], size: int | None = Non
         return SMALL
     if function in functions.DOWNLOADS:
         return DOWNLOADS
-    if function not in functions.UPLOADS:
-        return DEFAULT
+    if function in functions.UPLOADS:
+        return _queue_of_upload(function, arguments, size)
+    return DEFAULT
+
+
+def _queue_of_upload(function: str, arguments: Mapping[str, Any], size: int | None) -> str:
+    if arguments.get("frames"):
+        return MEDIA
     if function in _MAY_HAVE_NO_FILES and not _has_files(arguments):
         return SMALL
     # It keeps its slot until Kitsu has made the movie, which may take longer than the upload.
@@ -131,7 +141,7 @@ def priority_name(number: int | None) -> Priority:
 
 def _has_files(arguments: Mapping[str, Any]) -> bool:
     comments = arguments.get("comments")
-    return bool(arguments.get("attachments")) or any(
+    return any(map(arguments.get, ("attachments", "previews"))) or any(
         one.get("attachment_files") or one.get("preview_files")
         for one in (comments if isinstance(comments, list) else [])
         if isinstance(one, Mapping)

@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     read_roots: _Roots = Field((), alias="FARM_TASKS_READ_ROOTS")
     write_roots: _Roots = Field((), alias="FARM_TASKS_WRITE_ROOTS")
 
+    scratch_folder: Path | None = Field(None, alias="FARM_TASKS_SCRATCH")
+    """Where a worker makes movies of frames. A folder of its user's in the system's for temporary
+    files if none."""
+
     max_upload_bytes: int = Field(10 * 1024**3, gt=0, alias="FARM_TASKS_MAX_UPLOAD_BYTES")
     """zou's MAX_CONTENT_LENGTH; a proxy in front may take less."""
 
@@ -221,6 +225,13 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(Path(part) for part in value.split(os.pathsep) if part)
+        return value
+
+    @field_validator("scratch_folder")
+    @classmethod
+    def _absolute_folder(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_absolute():
+            raise ValueError(f"{value} is not an absolute path")
         return value
 
     @field_validator("read_roots", "write_roots")

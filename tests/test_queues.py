@@ -5,7 +5,7 @@ from celery import Celery
 
 from farm_tasks import queues, submit
 from farm_tasks.errors import InvalidArgument
-from farm_tasks.queues import ALL, DEFAULT, DOWNLOADS, SMALL, UPLOADS, queue_of
+from farm_tasks.queues import ALL, DEFAULT, DOWNLOADS, MEDIA, SMALL, UPLOADS, queue_of
 from tests.support.environment import environment_of
 
 REDIS = {"FARM_TASKS_BROKER_URL": "redis://127.0.0.1/0"}
@@ -19,8 +19,15 @@ def test_each_function_has_a_queue_and_none_is_left_to_the_default(function: str
     assert queue_of(function, {}) in {UPLOADS, DOWNLOADS, SMALL}
     large = queue_of(function, {"attachments": ["/a"]}, 20 * 10**9)
     assert (large == UPLOADS) == function.startswith(
-        ("add_", "batch_", "publish_", "upload_preview", "upload_working")
+        ("add_", "batch_", "publish", "upload_preview", "upload_working")
     )
+
+
+def test_frames_go_where_a_worker_can_make_a_movie_of_them() -> None:
+    assert queue_of("publish", {"frames": "/a.####.exr"}, 10) == MEDIA
+    assert queue_of("publish", {"previews": ["/a.mp4"], "wait_until_ready": True}, 10) == UPLOADS
+    assert queue_of("publish", {"previews": ["/a.mp4"]}, 10) == SMALL
+    assert queues.named("media") == [MEDIA]
 
 
 def test_an_upload_is_small_if_all_its_files_are_seen_to_be() -> None:

@@ -22,6 +22,7 @@ BROKEN_PIPE = 1
 """Click's code where the reader of our output has gone, as in ``farm-tasks list | head -1``."""
 
 _COMMANDS = {
+    "publish": ("publish:publish", "Publish a render: a file or frames, on a task in Kitsu."),
     "submit": ("submit:submit", "Submit a transfer: one command for each of gazu's functions."),
     "status": ("status:status", "Show where submissions are."),
     "watch": ("follow:watch", "Follow submissions until they end, with bars."),

@@ -90,13 +90,18 @@ def preview_file_path(path: str | os.PathLike[str]) -> str:
         ExtensionRefused: Kitsu would refuse it and delete the preview.
     """
     path = readable_file(path)
-    extension = os.path.splitext(path)[1].lstrip(".").lower()
+    extension = extension_of(path)
     if extension not in PREVIEW_EXTENSIONS:
         raise ExtensionRefused(
             f"{path}: Kitsu takes no preview of type {extension or 'none'!r}. "
             f"It takes {' '.join(sorted(PREVIEW_EXTENSIONS))}."
         )
     return path
+
+
+def extension_of(path: str) -> str:
+    """What stands behind the last dot of a file's name, in lower case; "" if none does."""
+    return os.path.splitext(path)[1].lstrip(".").lower()
 
 
 def attachment_paths(paths: str | list[str] | None) -> list[str]:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         publish_preview,
         upload_preview_file,
     )
+    from farm_tasks.submit.publishing import publish
     from farm_tasks.submit.record import Record
     from farm_tasks.submit.submission import Submission
     from farm_tasks.submit.tables import (
@@ -89,6 +90,7 @@ _MODULE_OF = {
     "import_assets_with_csv": "tables",
     "import_otio": "tables",
     "import_shots_with_csv": "tables",
+    "publish": "publishing",
     "publish_preview": "previews",
     "recent": "listing",
     "set_avatar": "uploads",
@@ -129,6 +131,7 @@ __all__ = [
     "import_assets_with_csv",
     "import_otio",
     "import_shots_with_csv",
+    "publish",
     "publish_preview",
     "recent",
     "set_avatar",

@@ -12,7 +12,7 @@ from kombu.exceptions import EncodeError
 
 from farm_tasks import queues
 from farm_tasks.arguments import LARGEST_MESSAGE
-from farm_tasks.entity import Entity, entity_id, is_entity
+from farm_tasks.entity import Entity, entity_id, id_or_name, is_entity
 from farm_tasks.errors import InvalidArgument
 from farm_tasks.functions import is_download
 from farm_tasks.queues import Priority
@@ -33,7 +33,13 @@ from farm_tasks.transfer.progress import Progress
 
 __all__ = ["Entity", "send"]
 
-PATH_ARGUMENTS = frozenset(["csv_file_path", "file_path", "otio_file_path", "preview_file_path"])
+PATH_ARGUMENTS = frozenset(
+    "csv_file_path file_path frames logo movie_path otio_file_path preview_file_path".split()
+)
+PATH_LISTS = frozenset(["attachments", "previews"])
+_NOT_SENT = frozenset(["logo", "movie_path"])
+_NAMES = frozenset(["task", "task_status", "person", "playlist"])
+"""Of ``publish``: entities that may be given by their names."""
 
 
 def send(
@@ -124,14 +130,20 @@ def _portable(function: str, name: str, value: Any) -> Any:
         return None
     if name in PATH_ARGUMENTS:
         return _absolute(name, value)
-    if name == "attachments":
+    if name in PATH_LISTS:
         return _path_list(name, value)
     if name == "comments":
         if not isinstance(value, (list, tuple)):
             raise InvalidArgument(f"{name}: {value!r} is not a list of comments.")
         return [_portable_comment(one) for one in value]
+    return _portable_entity(function, name, value)
+
+
+def _portable_entity(function: str, name: str, value: Any) -> Any:
     if is_entity(function, name):
         return entity_id(name, value)
+    if function == "publish" and name in _NAMES:
+        return id_or_name(name, value)
     return value
 
 
@@ -159,10 +171,10 @@ def _absolute(name: str, path: Any) -> str:
 
 def _paths(message: dict[str, Any]) -> list[str]:
     """The files that a message is about; the one that names it comes last."""
-    paths = list(message.get("attachments") or [])
+    paths = [*(message.get("attachments") or []), *(message.get("previews") or [])]
     for comment in message.get("comments") or []:
         paths += comment.get("attachment_files", []) + comment.get("preview_files", [])
-    paths += [message[name] for name in sorted(PATH_ARGUMENTS) if message.get(name)]
+    paths += [message[name] for name in sorted(PATH_ARGUMENTS - _NOT_SENT) if message.get(name)]
     return paths
 
 

@@ -53,6 +53,7 @@ class PartialFile:
             those of the attempt.
         sweep: Remove what attempts with the same tag have left beside the target: a process that is
             killed cannot clean up. Only for whoever knows that they have ended.
+        own: The target is in a folder of this process's own: no confinement applies to it.
 
     Attributes:
         target: Where the file shall be.
@@ -66,9 +67,13 @@ class PartialFile:
     """
 
     def __init__(
-        self, target: str | os.PathLike[str], tag: str | None = None, sweep: bool = False
+        self,
+        target: str | os.PathLike[str],
+        tag: str | None = None,
+        sweep: bool = False,
+        own: bool = False,
     ) -> None:
-        confined = current()
+        self._confined = confined = None if own else current()
         self.target = Path(confined.target(os.fspath(target)) if confined else target)
         try:
             if self.target.is_dir() or not self.target.name:
@@ -184,7 +189,7 @@ class PartialFile:
             return False
 
     def _open_folders(self) -> None:
-        confined = current()
+        confined = self._confined
         start, names = confined.way_to(str(self.target)) if confined else _way_to(self.target)
         self._way.append(Folder.open(start))
         for name in names:

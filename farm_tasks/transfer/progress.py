@@ -15,6 +15,11 @@ RATE_WINDOW = 5.0
 """Seconds over which the rate is averaged: steady to the eye, yet quick to show a stall."""
 
 
+FRAMES_SHARE = 0.8
+"""What of the whole the frames are, where a movie is made of them first: that takes longer than its
+upload (docs/media.md), and a bar must not fall back between the two."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Progress:
     """One reading of a transfer.
@@ -30,6 +35,8 @@ class Progress:
         file: The path or name that a person knows the transfer by.
         attempt: 1 for the first try.
         updated: When it was read, in seconds since the epoch.
+        frames_done: Frames made into a movie so far, where one is made before it is uploaded.
+        frames_total: Frames that it will have; 0 where none is made.
     """
 
     bytes_read: int = 0
@@ -40,15 +47,22 @@ class Progress:
     file: str = ""
     attempt: int = 1
     updated: float = 0.0
+    frames_done: int = 0
+    frames_total: int = 0
 
     @property
     def percent(self) -> float | None:
-        """0 to 100, or None when the total is unknown."""
-        return min(100.0, 100.0 * self.bytes_read / self.total) if self.total > 0 else None
+        """0 to 100, or None when the total is unknown. Of a movie to be made, frames come first."""
+        moved = min(1.0, self.bytes_read / self.total) if self.total > 0 else None
+        if self.frames_total <= 0:
+            return None if moved is None else 100.0 * moved
+        made = min(1.0, self.frames_done / self.frames_total)
+        return 100.0 * (FRAMES_SHARE * made + (1 - FRAMES_SHARE) * (moved or 0.0))
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON-safe form that goes through Redis, ``percent`` included."""
         percent = self.percent
+        frames = {"frames_done": self.frames_done, "frames_total": self.frames_total}
         return {
             "bytes_read": self.bytes_read,
             "total": self.total,
@@ -59,6 +73,7 @@ class Progress:
             "file": self.file,
             "attempt": self.attempt,
             "updated": round(self.updated, 3),
+            **(frames if self.frames_total else {}),
         }
 
     @classmethod
@@ -98,6 +113,7 @@ class Meter:
         self.stage = stage
         self.attempt = attempt
         self._count = (0, total)
+        self._frames = (0, 0)
         self._clock = clock
         self._readings: deque[tuple[float, int]] = deque([(clock(), 0)])
         self._first: tuple[float, int] | None = None
@@ -116,6 +132,15 @@ class Meter:
         # A body that is sent again (a token was refreshed, a redirect) starts over at 0: the bar
         # waits at its high-water mark. One tuple, so that a reader never sees half an update.
         self._count = (max(bytes_read, self._count[0]), total or self._count[1])
+
+    def frames(self, done: int, total: int) -> None:
+        """Note how many frames of a movie are made.
+
+        Raises:
+            Exception: what :meth:`stop` was given.
+        """
+        self.check()
+        self._frames = (done, total)
 
     def moved(self, count: int) -> None:
         """Note that ``count`` more bytes went over the wire."""
@@ -161,6 +186,7 @@ class Meter:
         """A reading as of now. To be called by one thread at a time."""
         now = self._clock()
         bytes_read, total = self._count
+        frames_done, frames_total = self._frames
         self._readings.append((now, bytes_read))
         while len(self._readings) > 2 and now - self._readings[1][0] >= RATE_WINDOW:
             self._readings.popleft()
@@ -183,6 +209,8 @@ class Meter:
             file=self.file,
             attempt=self.attempt,
             updated=time.time(),
+            frames_done=frames_done,
+            frames_total=frames_total,
         )
 
 
@@ -200,6 +228,13 @@ def moved(callback: object, count: int) -> None:
         listen(count)
 
 
+def frames(callback: object, done: int, total: int) -> None:
+    """Tell ``callback`` how many frames are made if it counts them, as a :class:`Meter` does."""
+    listen = getattr(callback, "frames", None)
+    if listen is not None:
+        listen(done, total)
+
+
 def check(callback: object) -> None:
     """Raise what ends the transfer if ``callback`` knows of it, as a :class:`Meter` does."""
     ask = getattr(callback, "check", None)
@@ -214,28 +249,28 @@ def on_stop(callback: object, wake: Callable[[], object]) -> None:
         listen(wake)
 
 
-class Share:
-    """One step's progress, placed within that of the whole.
+class Relay:
+    """Passes all that a progress callback may be asked on to another one.
 
     Args:
-        callback: That of the whole.
-        before: Bytes of the steps before.
-        total: Bytes of all steps.
+        callback: The other one, or None.
     """
 
-    def __init__(self, callback: ProgressCallback | None, before: int, total: int) -> None:
+    def __init__(self, callback: ProgressCallback | None) -> None:
         self._callback = callback
-        self._before = before
-        self._total = total
 
     def __call__(self, bytes_read: int, total: int) -> None:
-        """Note how far the step is; its own total is a part of the whole's."""
+        """Pass on how far the transfer is."""
         if self._callback is not None:
-            self._callback(self._before + bytes_read, self._total)
+            self._callback(bytes_read, total)
 
     def announce(self, stage: str) -> None:
         """Pass the stage on."""
         announce(self._callback, stage)
+
+    def frames(self, done: int, total: int) -> None:
+        """Pass on how many frames are made."""
+        frames(self._callback, done, total)
 
     def moved(self, count: int) -> None:
         """Pass on what went over the wire."""
@@ -248,3 +283,53 @@ class Share:
     def on_stop(self, wake: Callable[[], object]) -> None:
         """Have ``wake`` called when the whole is stopped."""
         on_stop(self._callback, wake)
+
+
+class Share(Relay):
+    """One step's progress, placed within that of the whole.
+
+    Args:
+        callback: That of the whole.
+        before: Bytes of the steps before.
+        total: Bytes of all steps.
+    """
+
+    def __init__(self, callback: ProgressCallback | None, before: int, total: int) -> None:
+        super().__init__(callback)
+        self._before = before
+        self._total = total
+
+    def __call__(self, bytes_read: int, total: int) -> None:
+        """Note how far the step is; its own total is a part of the whole's."""
+        super().__call__(self._before + bytes_read, self._total)
+
+
+class StageClock(Relay):
+    """Hears the stages go by, and keeps how long each took.
+
+    Args:
+        callback: Hears all of it as well.
+    """
+
+    def __init__(self, callback: ProgressCallback | None) -> None:
+        super().__init__(callback)
+        self._stage = ""
+        self._since = time.monotonic()
+        self._seconds: dict[str, float] = {}
+
+    def announce(self, stage: str) -> None:
+        """Note that another stage begins."""
+        self._count()
+        self._stage = stage
+        super().announce(stage)
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds of each stage until now, by its name."""
+        self._count()
+        return {stage: round(seconds, 3) for stage, seconds in self._seconds.items()}
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        if self._stage:
+            self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + now - self._since
+        self._since = now

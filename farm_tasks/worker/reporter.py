@@ -149,10 +149,9 @@ class Reporter:
     def _write_one(self, report: _Report, now: float) -> None:
         progress = report.meter.read()
         last = report.last
-        if last is not None and now - report.last_at < REPEAT:
-            same = (last.bytes_read, last.total, last.stage)
-            if same == (progress.bytes_read, progress.total, progress.stage):
-                return
+        is_new = last is None or _figures(last) != _figures(progress)
+        if not is_new and now - report.last_at < REPEAT:
+            return
         report.task.request_stack.push(report.request)
         try:
             report.task.update_state(
@@ -213,3 +212,8 @@ class Reporter:
         for report, cancel in zip(reports, wanted, strict=True):
             if cancel and not report.meter.stopped:
                 report.meter.stop(Cancelled("The submission was cancelled."))
+
+
+def _figures(progress: Progress) -> tuple[object, ...]:
+    """What has to change for a reading to be news."""
+    return progress.bytes_read, progress.total, progress.stage, progress.frames_done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import time
 from collections.abc import Callable
@@ -34,6 +35,7 @@ from farm_tasks.states import FINAL_STATES, REVOKED, lease_key, result_key
 from farm_tasks.stored_state import is_of_another_run
 from farm_tasks.transfer.partial_file import tag_of
 from farm_tasks.transfer.progress import Meter, Progress
+from farm_tasks.worker import scratch
 from farm_tasks.worker.app import app
 from farm_tasks.worker.counts import Counts
 from farm_tasks.worker.lease import Keeper, Lease, LostOwnership
@@ -95,6 +97,7 @@ class TransferTask(Task):  # type: ignore[misc]
                 with self._confinement() as request.confinement:
                     result = self.run(*args, **kwargs)
                 request.ledger.note_result(result)
+                scratch.remove(request.id)
                 self._count_attempt(SUCCEEDED)
             else:
                 _counts.get().came_again()
@@ -139,16 +142,30 @@ class TransferTask(Task):  # type: ignore[misc]
         ledger: RedisLedger = self.request.ledger
         return ledger
 
-    def source(self, path: str) -> str:
-        """The resolved path of a file to upload.
+    def source(self, path: str, sent: bool = True) -> str:
+        """The resolved path of a file to read.
+
+        Args:
+            path: As the message has it.
+            sent: Whether it is uploaded.
 
         Raises:
             OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
         """
         resolved: str = self.request.confinement.source(path)
-        self.request.files.append(resolved)
-        self.request.sources.append(resolved)
+        if sent:
+            self.request.files.append(resolved)
+            self.request.sources.append(resolved)
         return resolved
+
+    def source_pattern(self, pattern: str) -> str:
+        """The path of numbered files to read, its folder resolved.
+
+        Raises:
+            OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
+        """
+        folder, name = os.path.split(pattern)
+        return os.path.join(self.request.confinement.source(folder), name)
 
     def sources(self, paths: list[str] | str | None) -> list[str]:
         """As :meth:`source`, for any number of files."""
@@ -170,7 +187,7 @@ class TransferTask(Task):  # type: ignore[misc]
     def transfer(self, operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Run an operation and report its progress meanwhile."""
         meter, files = self.request.meter, self.request.files
-        meter.file = files[-1] if files else ""
+        meter.file = meter.file or (files[-1] if files else "")
         meter.stage = "starting"
         meter(0, sum(map(self.request.confinement.size, self.request.sources)))
         began = time.monotonic()
@@ -323,6 +340,7 @@ class TransferTask(Task):  # type: ignore[misc]
         """Leave nothing in Kitsu that waits for a content which does not come."""
         if self.request.ledger is None:
             return
+        scratch.remove(self.request.id)
         try:
             removed = remove_orphans(self.request.ledger.unstoppable())
         except Exception as error:  # what went wrong first is what counts

@@ -86,8 +86,13 @@ def test_an_operation_takes_gazus_arguments_in_gazus_order(name: str) -> None:
 def test_a_task_and_a_submitters_function_take_what_the_operation_takes(name: str) -> None:
     app.loader.import_default_modules()
     operation = _parameters(getattr(operations, name))
-    assert _parameters(app.tasks[f"farm_tasks.{name}"].run) == operation
-    assert _parameters(getattr(farm_tasks.submit, name)) == operation
+    task = _parameters(app.tasks[f"farm_tasks.{name}"].run)
+    assert _parameters(getattr(farm_tasks.submit, name)) == task
+    if name == "publish":
+        # A worker turns what it is told of frames into something that makes their movie.
+        del operation["movie"]
+        task = dict(list(task.items())[: len(operation)])
+    assert task == operation
 
 
 def test_there_is_no_task_without_an_operation() -> None:

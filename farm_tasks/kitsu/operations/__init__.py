@@ -33,6 +33,7 @@ from farm_tasks.kitsu.operations.previews import (
     publish_preview,
     upload_preview_file,
 )
+from farm_tasks.kitsu.operations.publishing import publish
 from farm_tasks.kitsu.operations.tables import (
     export_assets_with_csv,
     export_shots_with_csv,
@@ -74,6 +75,7 @@ __all__ = [
     "import_assets_with_csv",
     "import_otio",
     "import_shots_with_csv",
+    "publish",
     "publish_preview",
     "set_avatar",
     "upload_organisation_avatar",

@@ -14,6 +14,7 @@ from typing import Any
 import gazu
 from gazu.client import KitsuClient
 
+from farm_tasks.confinement import name_in_submission
 from farm_tasks.entity import entity_id
 from farm_tasks.errors import AlreadyUploaded, EntityNotFound
 from farm_tasks.kitsu.calls import calling, upload
@@ -104,7 +105,7 @@ def _uploaded(
             "upload",
             do=send,
             look=look,
-            about=[preview, path],
+            about=[preview, name_in_submission(path)],
             before=before,
             settling=settling_of(size_of(path)),
         )
@@ -136,7 +137,7 @@ def made_on(
     # One after the other for a task: two at once must not take the same revision.
     with ledger.alone(f"task:{task}"):
         made: dict[str, Any] = once(
-            ledger, "preview", make, look, about=[comment, path], before=before
+            ledger, "preview", make, look, about=[comment, name_in_submission(path)], before=before
         )
     return made
 
@@ -232,3 +233,15 @@ def forget_preview(ledger: Ledger) -> None:
     """Have the next try make another preview."""
     ledger.erase("upload")
     ledger.erase("preview")
+
+
+def forget_if_deleted(ledger: Ledger, comment: str, client: KitsuClient | None) -> None:
+    """Have the next try begin anew if somebody has deleted the comment.
+
+    That was done on purpose, so this try fails; a retry by hand posts another one.
+    """
+    try:
+        previews_of(comment, client)
+    except EntityNotFound:
+        for step in ledger.steps():
+            ledger.erase(step)

@@ -7,6 +7,7 @@ from typing import Any
 import gazu
 from gazu.client import KitsuClient
 
+from farm_tasks.confinement import name_in_submission
 from farm_tasks.entity import Entity, entity_id
 from farm_tasks.errors import (
     EntityNotFound,
@@ -16,7 +17,12 @@ from farm_tasks.kitsu.calls import calling
 from farm_tasks.kitsu.checks import attachment_paths, preview_file_path, size_of
 from farm_tasks.kitsu.ledger import Ledger, Memory, is_done
 from farm_tasks.kitsu.operations.comments import add_comment
-from farm_tasks.kitsu.operations.filling import filled, made_on, made_or_found, previews_of
+from farm_tasks.kitsu.operations.filling import (
+    filled,
+    forget_if_deleted,
+    made_on,
+    made_or_found,
+)
 from farm_tasks.kitsu.operations.half_done import remembering
 from farm_tasks.kitsu.operations.processing import ready
 from farm_tasks.transfer.progress import ProgressCallback, Share, announce
@@ -54,7 +60,7 @@ def upload_preview_file(
     ledger = ledger or Memory()
 
     def make() -> dict[str, Any]:
-        made = is_done(ledger, "preview", [given, path])
+        made = is_done(ledger, "preview", [given, name_in_submission(path)])
         if made is not None:
             return dict(made)
         with calling(client) as kitsu:
@@ -204,7 +210,7 @@ def publish_preview(
                 ledger=ledger,
             )
         except EntityNotFound:
-            _forget_comment_if_deleted(ledger, posted["id"], client)
+            forget_if_deleted(ledger, posted["id"], client)
             raise
     with remembering(ledger, f"Preview {preview['id']} is published."):
         if wait_until_ready:
@@ -221,12 +227,3 @@ def _movie(path: str | None, url: str | None) -> str:
     if path is None:
         raise InvalidArgument("preview_file_path is missing.")
     return preview_file_path(path)
-
-
-def _forget_comment_if_deleted(ledger: Ledger, comment: str, client: KitsuClient | None) -> None:
-    """Somebody did that on purpose, so this fails; a retry by hand posts another one."""
-    try:
-        previews_of(comment, client)
-    except EntityNotFound:
-        for step in ("comment", "attachments", "preview", "upload"):
-            ledger.erase(step)

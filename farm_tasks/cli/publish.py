@@ -1,0 +1,164 @@
+"""``publish``: the one line at the end of a render job."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from farm_tasks.cli import views
+from farm_tasks.cli.outcome import as_dict, error_of, exit_code, print_json
+from farm_tasks.cli.root import print_error
+from farm_tasks.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from farm_tasks.submit.submission import Submission
+
+_FILE = click.Path()
+
+
+def _number_or_word(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Any:
+    return int(value) if value is not None and value.isascii() and value.isdigit() else value
+
+
+@click.command()
+@click.argument("previews", metavar="[FILE]...", nargs=-1, type=_FILE)
+@click.option(
+    "--task",
+    metavar="TASK",
+    help="project/sequence/shot/task_type, project/episode/sequence/shot/task_type, "
+    "project/asset_type/asset/task_type, or an id.",
+)
+@click.option("--status", "task_status", metavar="S", help="The status to set, such as wfa.")
+@click.option("--quiet", is_flag=True, help="Keep the present status, as without --status.")
+@click.option("--comment", metavar="TEXT", help="The comment's text.")
+@click.option("--person", metavar="P", help="In whose name: email, full name, login or id.")
+@click.option(
+    "--attachment", "attachments", metavar="FILE", multiple=True, type=_FILE,
+    help="A file for the comment. May be given more than once.",
+)  # fmt: skip
+@click.option(
+    "--revision", metavar="R", callback=_number_or_word,
+    help="auto (the next one), a number, or from-name: 3 of comp_v003.mov.",
+)  # fmt: skip
+@click.option(
+    "--thumbnail", metavar="F", callback=_number_or_word,
+    help="The frame that stands for the shot: first, middle, last or its number, from 1.",
+)  # fmt: skip
+@click.option("--playlist", metavar="P", help="Add the preview to it, by name or id.")
+@click.option(
+    "--normalize/--no-normalize", "normalize_movie", default=None,
+    help="Let Kitsu transcode movies. By default those given, and not one made of frames.",
+)  # fmt: skip
+@click.option("--frames", metavar="PATTERN", help="Make a movie of beauty.####.exr first.")
+@click.option("--range", "frame_range", metavar="R", help="1001-1100. By default what is there.")
+@click.option("--fps", metavar="RATE", help="24, 24000/1001.")
+@click.option(
+    "--missing-frames", type=click.Choice(["fail", "hold", "warn"]),
+    help="Of missing or broken frames: fail, hold the last good one, or warn in the picture.",
+)  # fmt: skip
+@click.option("--color-config", metavar="FILE", help="OCIO config. By default the worker's.")
+@click.option("--color-space", metavar="NAME", help="What the frames are in.")
+@click.option("--display", metavar="NAME", help="OCIO display to make the movie for.")
+@click.option("--view", metavar="NAME", help="OCIO view of that display.")
+@click.option(
+    "--burn-in", multiple=True, type=click.Choice(["shot", "frame", "artist", "date"]),
+    help="Write it into the picture. May be given more than once.",
+)  # fmt: skip
+@click.option("--slate", is_flag=True, default=None, help="A frame in front that says what it is.")
+@click.option("--logo", metavar="FILE", type=_FILE, help="A picture for the corner.")
+@click.option("--silent-audio", is_flag=True, default=None, help="Add a silent audio track.")
+@click.option("--movie-path", metavar="FILE", type=_FILE, help="Keep the movie there.")
+@click.option(
+    "--key", metavar="K",
+    help="Names this piece of work, such as deadline:<job id>:<content>: with one key it is "
+    "published once.",
+)  # fmt: skip
+@click.option("--priority", type=click.Choice(["high", "normal", "low"]))
+@click.option("--farm-job", metavar="J", help="The farm job that this belongs to.")
+@click.option("--stdin", "from_stdin", is_flag=True, help="Read these as a JSON object as well.")
+@click.option("--wait/--no-wait", default=False, help="Stay until it is in Kitsu and ready.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), metavar="S",
+    help="Wait for so many seconds, then leave with exit code 75. It goes on.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the id.")
+def publish(
+    quiet: bool,
+    from_stdin: bool,
+    wait: bool,
+    timeout: float | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    r"""Publish files, or the movie of rendered frames, on a task in Kitsu.
+
+    Prints the submission's id and returns, or waits for the end with --wait. Names are looked up by
+    the worker, which alone has Kitsu's credentials.
+
+    \b
+    farm-tasks publish --task demo/SQ01/SH010/compositing comp_v003.mov \
+        --status wfa --wait
+    farm-tasks publish --task demo/SQ01/SH010/compositing --frames beauty.####.exr \\
+        --range 1001-1100 --fps 24000/1001 --status wfa --key "$JOB_ID" --wait
+    """
+    given = {name: value for name, value in options.items() if value is not None and value != ()}
+    if quiet and "task_status" in given:
+        raise click.UsageError("--quiet keeps the present status, and --status sets one.")
+    arguments = {**(_read_stdin() if from_stdin else {}), **given}
+    if quiet:
+        arguments.pop("task_status", None)
+    if not arguments.get("task"):
+        raise click.UsageError("Say which task with --task.")
+    _follow(_submit(arguments), wait=wait, timeout=timeout, as_json=as_json)
+
+
+def _submit(arguments: Mapping[str, Any]) -> Submission:
+    from farm_tasks import submit  # noqa: PLC0415 (Celery is not for --help)
+
+    called = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in arguments.items()
+    }
+    function: Callable[..., Submission] = submit.publish
+    try:
+        inspect.signature(function).bind(**called)
+    except TypeError as error:
+        raise InvalidArgument(f"publish: {error}.") from None
+    return function(**called)
+
+
+def _read_stdin() -> dict[str, Any]:
+    """The arguments of ``submit.publish`` as JSON, as a farm's own script may have them."""
+    try:
+        found = json.load(sys.stdin)
+    except ValueError as error:
+        raise click.UsageError(f"What comes on stdin is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise click.UsageError("What comes on stdin is no JSON object.")
+    return found
+
+
+def _follow(submission: Submission, *, wait: bool, timeout: float | None, as_json: bool) -> None:
+    if not as_json:
+        click.echo(submission.id)
+        sys.stdout.flush()  # whoever reads it need not wait for the end
+    elif not wait:
+        print_json({"id": submission.id})
+    if not wait:
+        return
+    from farm_tasks.cli.follow import follow_to_end  # noqa: PLC0415 (not for --help)
+
+    ids = [submission.id]
+    view = views.Silent() if as_json else views.choose(ids, on_stderr=True)
+    record = follow_to_end(ids, view, timeout, name=submission.id)[0]
+    if as_json:
+        print_json(as_dict(record))
+    error = error_of(record)
+    if error is not None:
+        print_error(str(error))
+    click.get_current_context().exit(exit_code(record))

@@ -1,0 +1,123 @@
+"""The movie of a submission's frames, made in the worker's scratch folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from farm_tasks.confinement import SourcePath, current
+from farm_tasks.errors import InvalidArgument, NotConfigured
+from farm_tasks.transfer.partial_file import PartialFile
+from farm_tasks.transfer.progress import ProgressCallback, announce
+from farm_tasks.transfer.progress import frames as count_frames
+from farm_tasks.worker import scratch
+
+if TYPE_CHECKING:
+    from farm_tasks.worker.task import TransferTask
+
+_FACTS = "movie.json"
+
+
+class FramesMovie:
+    """Makes it when it is called: :class:`farm_tasks.kitsu.operations.publishing.MovieMaker`.
+
+    Args:
+        task: The task that runs.
+        frames: The pattern of the frames, as the message has it.
+        movie_path: Where the movie is to be kept, or None.
+        **options: The other arguments of ``publish`` that are about frames.
+
+    Attributes:
+        name: The pattern of the frames.
+    """
+
+    def __init__(
+        self, task: TransferTask, frames: str, movie_path: str | None, **options: Any
+    ) -> None:
+        if not options.get("fps"):
+            raise InvalidArgument("fps: say how many frames a second has, such as 24000/1001.")
+        self.name = frames
+        self._pattern = task.source_pattern(frames)
+        self._logo = None if options["logo"] is None else task.source(options["logo"], sent=False)
+        self._kept_as = None if movie_path is None else task.target(movie_path)
+        self._options = options
+        self._id = task.request.id
+        task.request.meter.file = frames
+
+    def __call__(
+        self, labels: Mapping[str, str], progress: ProgressCallback | None
+    ) -> dict[str, Any]:
+        """Make it, unless an earlier try has made it here.
+
+        Raises:
+            NotConfigured: this worker has no media extra, or no scratch folder.
+            FarmTasksError: what :func:`farm_tasks.media.make_movie` raises.
+        """
+        folder = scratch.scratch_folder(self._id)
+        confined = current()
+        if confined is None:
+            raise NotConfigured("Frames are made into a movie in a worker only.")
+        confined.also_read(folder)
+        path = folder / f"{_stem(self.name)}.mp4"
+        made_of = {"frames": self.name, "labels": dict(labels), **self._options}
+        facts = _made_before(folder, path, made_of)
+        if facts is None:
+            facts = self._make(path, labels, progress)
+            (folder / _FACTS).write_text(json.dumps({"made_of": made_of, "facts": facts}))
+        if self._kept_as is not None:
+            announce(progress, "keeping the movie")
+            _keep(path, self._kept_as)
+            facts = {**facts, "kept_as": self._kept_as}
+        return {**facts, "path": SourcePath(str(path), given=f"movie of {self.name}")}
+
+    def _make(
+        self, path: Path, labels: Mapping[str, str], progress: ProgressCallback | None
+    ) -> dict[str, Any]:
+        # Here, because a worker without the extra moves all that is no frame.
+        from farm_tasks.media import Encoding, find_frames, make_movie  # noqa: PLC0415
+
+        options = self._options
+        sequence = find_frames(self._pattern, options["frame_range"], options["missing_frames"])
+        encoding = Encoding(
+            fps=options["fps"],
+            color_config=options["color_config"],
+            color_space=options["color_space"],
+            display=options["display"],
+            view=options["view"],
+            burn_in=tuple(options["burn_in"] or ()),
+            slate=options["slate"],
+            logo=self._logo,
+            silent_audio=options["silent_audio"],
+        )
+
+        def on_frame(done: int, total: int) -> None:
+            count_frames(progress, done, total)
+
+        return make_movie(sequence, str(path), encoding, labels, on_frame).to_dict()
+
+
+def _stem(pattern: str) -> str:
+    """What the frames are called, without what numbers them."""
+    name = re.split(r"[/\\]", pattern)[-1].rpartition(".")[0] or "movie"
+    stem = re.sub(r"(%\d*d|#+|@+|\$F\d*)", "", name)
+    return re.sub(r"[^\w.-]+", "_", stem).strip("._-")[:80] or "movie"
+
+
+def _made_before(folder: Path, path: Path, made_of: Mapping[str, Any]) -> dict[str, Any] | None:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        noted = json.loads((folder / _FACTS).read_text())
+        if noted["made_of"] == made_of and path.stat().st_size == noted["facts"]["size"]:
+            return dict(noted["facts"])
+    return None
+
+
+def _keep(path: Path, kept_as: str) -> None:
+    with PartialFile(kept_as) as partial, path.open("rb") as source:
+        with open(partial.path, "wb") as target:
+            shutil.copyfileobj(source, target, 1024 * 1024)
+        partial.commit(path.stat().st_size)

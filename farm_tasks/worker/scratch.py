@@ -1,0 +1,88 @@
+"""A worker's own folder for what it makes on the way, one for each submission.
+
+What is in it is nobody else's: the folder is readable by the worker's user alone. A worker that is
+killed leaves its files; whoever comes after the longest time that a submission is tried removes
+them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import stat
+import tempfile
+import time
+from pathlib import Path
+
+from farm_tasks.errors import NotConfigured
+from farm_tasks.settings import settings
+
+_KEPT = 86400
+"""Seconds that a forgotten folder is kept beyond the longest time for which a try may come."""
+
+
+def scratch_folder(submission_id: str) -> Path:
+    """The folder of a submission, made if need be.
+
+    Raises:
+        NotConfigured: it cannot be made, or is open to other users.
+    """
+    base = _base()
+    _sweep(base)
+    folder = base / _name(submission_id)
+    _make(folder)
+    return folder
+
+
+def remove(submission_id: str) -> None:
+    """Remove the folder of a submission, if there is one. Never fails."""
+    with contextlib.suppress(OSError):
+        folder = _where() / _name(submission_id)
+        if folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _name(submission_id: str) -> str:
+    """A folder's name. An id may be any text: it comes with a message."""
+    return hashlib.sha256(submission_id.encode(errors="replace")).hexdigest()[:32]
+
+
+def _where() -> Path:
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    return settings().scratch_folder or Path(tempfile.gettempdir()) / f"farm-tasks-{user}"
+
+
+def _base() -> Path:
+    base = _where()
+    _make(base)
+    return base
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise NotConfigured(
+            f"{folder}, where movies are made, cannot be used ({error.strerror}): set "
+            "FARM_TASKS_SCRATCH to a folder that this worker may write to."
+        ) from error
+    # Anybody can make a folder of this name in the system's one for temporary files.
+    foreign = hasattr(os, "getuid") and found.st_uid != os.getuid()
+    if foreign or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o022:
+        raise NotConfigured(
+            f"{folder}, where movies are made, is open to other users: set FARM_TASKS_SCRATCH to a "
+            "folder of this worker's own."
+        )
+
+
+def _sweep(base: Path) -> None:
+    """Remove what workers that were killed have left."""
+    oldest = time.time() - settings().retry_seconds - _KEPT
+    with contextlib.suppress(OSError):
+        for one in base.iterdir():
+            if re.fullmatch("[0-9a-f]{32}", one.name) and one.lstat().st_mtime < oldest:
+                shutil.rmtree(one, ignore_errors=True)
