@@ -7,13 +7,16 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from farm_tasks.batches.rows import Row
-from farm_tasks.errors import FarmTasksError, FileMissing, TooLarge
+from farm_tasks.errors import FarmTasksError, FileMissing, InvalidArgument, TooLarge
+from farm_tasks.frame_rate import frame_rate
 from farm_tasks.kitsu.checks import attachment_paths, preview_file_path
+from farm_tasks.queues import priority_number
+from farm_tasks.revision import revision_of
 
 DEFAULT_PREFIX = "batch"
 
@@ -88,6 +91,7 @@ def items_of(rows: Iterable[Row], prefix: str = DEFAULT_PREFIX, again: str = "")
         if item.error is not None:
             continue
         try:
+            _check(arguments)
             _look_at_files(item)
         except FarmTasksError as error:
             item.error = error
@@ -99,6 +103,18 @@ def items_of(rows: Iterable[Row], prefix: str = DEFAULT_PREFIX, again: str = "")
             item.note = f"the same as row {seen[item.key]}"
         seen.setdefault(item.key, item.number)
     return items
+
+
+def _check(arguments: Mapping[str, Any]) -> None:
+    """See what would be refused later, and can be known now."""
+    frames, previews = arguments.get("frames"), arguments.get("previews")
+    revision_of(arguments.get("revision", "auto"), str(frames or (previews or [""])[0]))
+    priority_number(arguments.get("priority", "normal"))
+    if not frames:
+        return
+    if not arguments.get("fps"):
+        raise InvalidArgument("A row with frames needs fps, such as 24 or 24000/1001.")
+    frame_rate(str(arguments["fps"]))
 
 
 def _look_at_files(item: Item) -> None:

@@ -82,7 +82,7 @@ class ReportRow:
         if record.state == SUCCESS:
             self.state = BEFORE if was_done else DONE
             self.exit_code = 0
-            self.urls = _urls(record.result)
+            self._take_result(record.result)
         elif record.state in {FAILURE, REVOKED}:
             try:
                 record.outcome()
@@ -93,6 +93,17 @@ class ReportRow:
         if record.ended and not was_done:
             # The end is by the worker's clock.
             self.seconds = max(0.0, round(record.ended - sent_at, 3))
+
+    def _take_result(self, result: Any) -> None:
+        """What ``publish`` returned, as far as it is for a report."""
+        if not isinstance(result, dict):
+            return
+        self.urls = [
+            str(one["url"])
+            for one in result.get("previews") or []
+            if isinstance(one, dict) and one.get("url")
+        ]
+        self.note = "; ".join(filter(None, [self.note, *map(str, result.get("notes") or [])]))
 
 
 def check_path(path: Path) -> None:
@@ -153,9 +164,3 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
         return f"'{value}"
     return value
-
-
-def _urls(result: Any) -> list[str]:
-    """Of what ``publish`` returned."""
-    previews = result.get("previews") if isinstance(result, dict) else None
-    return [str(one["url"]) for one in previews or [] if isinstance(one, dict) and one.get("url")]

@@ -109,6 +109,12 @@ TARGET_FIELDS = (
 )  # fmt: skip
 """Columns that make the task's path where there is no column ``task``."""
 
+_OF_FRAMES = frozenset(
+    "frame_range fps missing_frames color_config color_space display view burn_in slate logo "
+    "silent_audio movie_path".split()
+)
+"""What counts for all rows, and only for those that have frames."""
+
 _PATHS = ("frames", "color_config", "logo", "movie_path")
 _PATH_LISTS = ("previews", "attachments")
 
@@ -167,7 +173,9 @@ def _arguments(
             found[name] = read(value)
         except InvalidArgument as error:
             raise InvalidArgument(f"{column}: {error}") from None
-    arguments = {**{k: v for k, v in defaults.items() if v is not None}, **found}
+    left_out = frozenset() if found.get("frames") else _OF_FRAMES
+    said = {k: v for k, v in defaults.items() if v is not None and k not in left_out}
+    arguments = {**said, **found}
     fields = {name: arguments.pop(name, "") for name in TARGET_FIELDS}
     if "task" not in arguments:
         arguments["task"] = target_of(fields)
@@ -221,6 +229,7 @@ def _absolute(name: str, value: Any, folder: Path) -> Any:
 
 def _absolute_path(path: str, folder: Path) -> str:
     # "P:\shot.mov" is absolute for whoever wrote it; the path map knows where it is here.
-    if ntpath.splitdrive(path)[0] or path.startswith("\\"):
+    # "ocio://default" is a configuration that no file holds.
+    if ntpath.splitdrive(path)[0] or path.startswith("\\") or "://" in path:
         return path
     return os.path.join(os.path.abspath(folder), path)
