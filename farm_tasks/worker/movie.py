@@ -98,7 +98,9 @@ class FramesMovie:
         def on_frame(done: int, total: int) -> None:
             count_frames(progress, done, total)
 
-        return make_movie(sequence, str(path), encoding, labels, on_frame).to_dict()
+        return make_movie(
+            sequence, str(path), encoding, labels, on_frame, own_folder=True
+        ).to_dict()
 
 
 def _stem(pattern: str) -> str:

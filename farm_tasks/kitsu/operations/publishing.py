@@ -7,11 +7,13 @@ ledger, so that whatever ends a try, the next one goes on from there.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 import gazu
 from gazu.client import KitsuClient
 
+from farm_tasks.confinement import name_in_submission
 from farm_tasks.entity import Entity
 from farm_tasks.errors import BadResponse, EntityNotFound, InvalidArgument
 from farm_tasks.kitsu.calls import calling
@@ -60,7 +62,7 @@ class MovieMaker(Protocol):
 
         Args:
             labels: What can be written into the picture: ``project``, ``shot``, ``task``,
-                ``artist``.
+                ``artist``, ``date``.
             progress: Hears of its frames.
 
         Returns:
@@ -220,6 +222,8 @@ def _target(
         "person": None,
         "artist": "",
         "playlist": None,
+        # Written into the picture: a later try has to make the same movie.
+        "date": datetime.fromtimestamp(ledger.now()).astimezone().strftime("%Y-%m-%d"),
     }
     if person is not None:
         one = find_person(person, client)
@@ -243,6 +247,7 @@ def _movie_path(
         "shot": "/".join(names[1:-1]),
         "task": names[-1],
         "artist": target["artist"],
+        "date": target["date"],
     }
     announce(progress, "encoding")
     made = movie(labels, progress)
@@ -284,7 +289,7 @@ def _content(
             "revision": uploaded["revision"],
             "status": uploaded["status"],
             "extension": uploaded["extension"] or extension_of(path),
-            "file": str(path),
+            "file": name_in_submission(path),
             "normalized": normalize,
             "size": size_of(path),
             "sha256": digest(),
@@ -340,6 +345,7 @@ def _told(
     movie = ledger.read(_MOVIE)
     if movie is not None:
         notes += movie.get("warnings", [])
+        del movie["path"]  # a worker's own, and gone by now
     kept = ("id", "revision", "status", "file", "size", "sha256")
     return {
         "task": {"id": target["task"]["id"], "path": target["task"]["path"]},
