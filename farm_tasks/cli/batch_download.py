@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from farm_tasks.any_path import is_absolute
 from farm_tasks.batches import report
 from farm_tasks.batches.kinds import KINDS, Kind
-from farm_tasks.any_path import is_absolute
 from farm_tasks.cli import text
 from farm_tasks.cli.batch_run import (
     dry_run_option,
