@@ -164,6 +164,7 @@ def write(spool, arguments, key=None, priority="normal", farm_job=None):
             stream.write(_json(request))
             stream.flush()
             os.fsync(stream.fileno())
+        os.chmod(half, 0o640)  # who submits it is of the group, whatever umask the farm has
         os.rename(half, path)
     except (IOError, OSError) as error:
         _remove(half)

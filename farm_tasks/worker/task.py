@@ -97,10 +97,10 @@ class TransferTask(Task):  # type: ignore[misc]
                 with self._confinement() as request.confinement:
                     result = self.run(*args, **kwargs)
                 request.ledger.note_result(result)
-                scratch.remove(request.id)
                 self._count_attempt(SUCCEEDED)
             else:
                 _counts.get().came_again()
+            scratch.remove(request.id)
             return result
         except Cancelled as cancelled:
             self._count_attempt(CANCELLED)

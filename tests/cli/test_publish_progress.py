@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import os
 import uuid
 from pathlib import Path
 
+from farm_tasks.farms import client
 from farm_tasks.farms.client import content_of
 from farm_tasks.states import SUCCESS
 from farm_tasks.submit import Submission
 from farm_tasks.submit.record import read
 from farm_tasks.transfer.progress import Progress
-from tests.cli.command_line import run, started
+from tests.cli.command_line import COMMAND, run, started
 from tests.cli.records import store
 
 
@@ -48,3 +50,21 @@ def test_who_only_hands_over_does_not_wait(farm: dict[str, str], tmp_path: Path)
                env=farm)  # fmt: skip
     assert done.returncode == 0
     assert Submission(done.stdout.strip()).state == "QUEUED"
+
+
+def test_a_request_of_the_client_is_submitted_from_the_spool(
+    farm: dict[str, str], tmp_path: Path
+) -> None:
+    asked = {"task": str(uuid.uuid4()), "previews": [str(tmp_path / "comp.mov")], "revision": 3}
+    umask = os.umask(0o077)
+    try:
+        path = client.write(str(tmp_path), asked, "tractor:7:ab", "high", "job 7")
+    finally:
+        os.umask(umask)
+    assert Path(path).stat().st_mode & 0o777 == 0o640
+    done = run("spool", "flush", "--spool", str(tmp_path), env=farm)
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.iterdir())
+    record = Submission.load(client.run(COMMAND, asked, "tractor:7:ab")).record()
+    assert record.arguments == {**asked, "wait_until_ready": True}
+    assert (record.key, record.priority, record.farm_job) == ("tractor:7:ab", "high", "job 7")

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import logging
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openjd.sessions._action_filter import ActionMonitoringFilter
 
 from farm_tasks.farms.dialects import DIALECTS, LONGEST_TEXT, harmless
+from tests.farms.openjd_reader import told_to_openjd
 
 FORGERIES = [
     "a\nopenjd_fail: forged.mp4",
@@ -21,19 +18,6 @@ FORGERIES = [
     "[ PARSER FINISHED SUCCESS ] FRAME: ACTIVITY: x",
     "x" * 100_000 + "\nopenjd_fail: forged",
 ]
-
-
-def told_to_openjd(lines: list[str]) -> list[tuple[str, Any]]:
-    """What openjd's own reader understands."""
-    heard: list[tuple[str, Any]] = []
-    reader = ActionMonitoringFilter(
-        session_id="one", callback=lambda kind, value, _failed: heard.append((kind.value, value))
-    )
-    for line in lines:
-        record = logging.LogRecord("x", logging.INFO, "", 0, line, None, None)
-        record.session_id = "one"
-        reader.filter(record)
-    return heard
 
 
 def test_each_farm_gets_its_own_words() -> None:
