@@ -330,9 +330,13 @@ def test_a_flusher_whose_own_settings_are_wrong_refuses_nobody(
     folder: Path, alone: Mapping[str, str], tmp_path: Path
 ) -> None:
     write(folder)
-    wrong = {**alone, "FARM_TASKS_PATH_MAP": str(tmp_path / "gone")}
-    with environment_of(wrong), pytest.raises(NotConfigured, match="FARM_TASKS_PATH_MAP"):
-        list(spool.flush(folder))
+    for name, value in (
+        ("FARM_TASKS_PATH_MAP", str(tmp_path / "gone")),
+        ("FARM_TASKS_RESULT_DAYS", "soon"),
+    ):
+        wrong = {**alone, name: value}
+        with environment_of(wrong), pytest.raises(NotConfigured, match=name):
+            list(spool.flush(folder))
     assert [entry.failed for entry in spool.waiting(folder)] == [False]
 
 
