@@ -229,7 +229,8 @@ def _put_aside(
     with contextlib.suppress(FileExistsError):
         spool.make(FAILED)
     with spool.descend(FAILED) as failed:
-        _store(failed, f"{file}.reason", f"{reason}\n".encode(errors="backslashreplace"))
+        with contextlib.suppress(FileExistsError):  # another flusher's, at this very moment
+            _store(failed, f"{file}.reason", f"{reason}\n".encode(errors="backslashreplace"))
         try:
             spool.move(name, failed, file)
         except FileNotFoundError:

@@ -97,10 +97,10 @@ class TransferTask(Task):  # type: ignore[misc]
                 with self._confinement() as request.confinement:
                     result = self.run(*args, **kwargs)
                 request.ledger.note_result(result)
-                scratch.remove(request.id)
                 self._count_attempt(SUCCEEDED)
             else:
                 _counts.get().came_again()
+            scratch.remove(request.id)
             return result
         except Cancelled as cancelled:
             self._count_attempt(CANCELLED)
@@ -153,7 +153,7 @@ class TransferTask(Task):  # type: ignore[misc]
             OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
             NotConfigured: the path map cannot be used.
         """
-        local = _local(path)
+        local = self.local(path)
         found = self.request.confinement.source(local)
         # The message's own name for it: in the ledger it is the same on every machine.
         resolved = SourcePath(found, path)
@@ -169,7 +169,7 @@ class TransferTask(Task):  # type: ignore[misc]
         Raises:
             OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
         """
-        folder, name = os.path.split(_local(pattern))
+        folder, name = os.path.split(self.local(pattern))
         return os.path.join(self.request.confinement.source(folder), name)
 
     def sources(self, paths: list[str] | str | None) -> list[str]:
@@ -186,11 +186,27 @@ class TransferTask(Task):  # type: ignore[misc]
             OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
             NotConfigured: the path map cannot be used.
         """
-        local = _local(path)
+        local = self.local(path)
         resolved: str = self.request.confinement.target(local)
         self.request.known[resolved] = resolved if local == path else path
         self.request.files.append(resolved)
         return resolved
+
+    def local(self, path: str) -> str:
+        """The path on this machine, by the map of its own admin. The roots are not looked at.
+
+        A message may hold anything; what is no text is for the confinement to refuse.
+
+        Raises:
+            NotConfigured: the path map cannot be used.
+        """
+        mapping = path_map.current()
+        if mapping is None or not isinstance(path, str):
+            return path
+        mapped = mapping.to_local(path)
+        if mapped.path != path:
+            logger.info("%r is %r here: %s", path, mapped.path, mapped.why)
+        return mapped.path
 
     def known(self, path: str) -> str:
         """A path that :meth:`source` or :meth:`target` has given, as the submitter knows it."""
@@ -362,20 +378,6 @@ class TransferTask(Task):  # type: ignore[misc]
         else:
             for preview in removed:
                 logger.info("Preview %s, which never got its content, was removed.", preview)
-
-
-def _local(path: str) -> str:
-    """The path on this machine, by the map that its own admin has set. The roots are not looked at.
-
-    A message may hold anything; what is no text is for the confinement to refuse.
-    """
-    mapping = path_map.current()
-    if mapping is None or not isinstance(path, str):
-        return path
-    mapped = mapping.to_local(path)
-    if mapped.path != path:
-        logger.info("%r is %r here: %s", path, mapped.path, mapped.why)
-    return mapped.path
 
 
 def _log_end(progress: Progress, seconds: float) -> None:
