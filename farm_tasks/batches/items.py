@@ -7,7 +7,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,7 +86,8 @@ def items_of(rows: Iterable[Row], prefix: str = DEFAULT_PREFIX, again: str = "")
     for row in rows:
         arguments = dict(row.arguments)
         own_key = arguments.pop("key", None)
-        item = Item(row.number, str(arguments.get("task", "")), arguments, error=row.error)
+        files = [File(one) for one in _paths(arguments)]
+        item = Item(row.number, str(arguments.get("task", "")), arguments, files, error=row.error)
         items.append(item)
         if item.error is not None:
             continue
@@ -105,6 +106,11 @@ def items_of(rows: Iterable[Row], prefix: str = DEFAULT_PREFIX, again: str = "")
     return items
 
 
+def _paths(arguments: Mapping[str, Any]) -> list[str]:
+    frames = [arguments["frames"]] if arguments.get("frames") else []
+    return [*frames, *arguments.get("previews", []), *arguments.get("attachments", [])]
+
+
 def _check(arguments: Mapping[str, Any]) -> None:
     """See what would be refused later, and can be known now."""
     frames, previews = arguments.get("frames"), arguments.get("previews")
@@ -120,18 +126,21 @@ def _check(arguments: Mapping[str, Any]) -> None:
 def _look_at_files(item: Item) -> None:
     arguments = item.arguments
     frames = arguments.get("frames")
-    previews, attachments = arguments.get("previews") or [], arguments.get("attachments") or []
-    item.files = [_file(one) for one in [*previews, *attachments]]
-    if frames:
-        item.files.insert(0, _frames(frames))
+    item.files = [
+        _frames(one.path) if one.path == frames else _file(one.path) for one in item.files
+    ]
     unseen = [one.path for one in item.files if one.size is None]
     if unseen:
         item.note = f"not to be seen from this machine: {unseen[0]}"
-    for path in [*previews, *attachments]:
-        if path in unseen:
-            continue
+    checks: dict[str, Callable[[str], object]] = {
+        "previews": preview_file_path,
+        "attachments": attachment_paths,
+    }
+    for name, check in checks.items():
         try:
-            attachment_paths(path) if path in attachments else preview_file_path(path)
+            for path in arguments.get(name, []):
+                if path not in unseen:
+                    check(path)
         except TooLarge:
             # The limit that counts is the worker's.
             item.note = "over FARM_TASKS_MAX_UPLOAD_BYTES of this machine; the worker's counts"

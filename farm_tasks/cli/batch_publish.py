@@ -126,6 +126,8 @@ def publish(
     entries = [_entry(one) for one in items]
     if dry_run:
         _show(items, entries, as_json)
+        if report_path is not None:
+            report.write(report_path, [one.row for one in entries])
         click.get_current_context().exit(worst(one.row.exit_code or 0 for one in entries))
     report_rows = [one.row for one in entries]
 
