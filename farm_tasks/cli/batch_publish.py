@@ -117,7 +117,7 @@ def publish(
     from farm_tasks.cli.steps import Steps  # noqa: PLC0415 (brings rich with it)
 
     steps = Steps(stderr=True)
-    source = folder or str(list_path)
+    source = folder or ("stdin" if str(list_path) == "-" else str(list_path))
     with steps.step("Check", f"reading {source}") as step:
         rows = _rows(list_path, folder, defaults)
         items = items_of(rows, key_prefix, uuid.uuid4().hex[:8] if again else "")
