@@ -113,6 +113,15 @@ class Folder:
             dst_dir_fd=self._descriptor,
         )
 
+    def move(self, name: str, other: Folder, new_name: str) -> None:
+        """Rename into another folder, in place of what is there under the new name."""
+        os.replace(
+            self._at(name),
+            other._at(new_name),
+            src_dir_fd=self._descriptor,
+            dst_dir_fd=other._descriptor,
+        )
+
     def unlink(self, name: str) -> None:
         """Remove a file or a link."""
         os.unlink(self._at(name), dir_fd=self._descriptor)

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from farm_tasks.any_path import is_absolute
 from farm_tasks.errors import FileUnreadable, InvalidArgument, NotConfigured, OutsideRoots
 
 LONGEST = 4096
@@ -43,6 +44,11 @@ def located(path: str, roots: Sequence[Path], setting: str) -> tuple[str, str]:
         raise InvalidArgument("A path holds a null character.")
     if len(path.encode(errors="surrogatepass")) > LONGEST:
         raise InvalidArgument(f"A path has {len(path):,} characters: more than {LONGEST:,} bytes.")
+    if not os.path.isabs(path) and is_absolute(path):
+        raise InvalidArgument(
+            f"{path!r} is another system's path, and no rule of this worker's FARM_TASKS_PATH_MAP "
+            "says what it is here: see docs/paths.md."
+        )
     if not os.path.isabs(path):
         raise InvalidArgument(f"{path!r} is relative: a worker needs an absolute path.")
     if not roots:

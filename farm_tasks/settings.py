@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     """Where a worker makes movies of frames. A folder of its user's in the system's for temporary
     files if none."""
 
+    path_map: Path | None = Field(None, alias="FARM_TASKS_PATH_MAP")
+    """The TOML file that says what one place is called on each system: docs/paths.md."""
+
+    spool_folder: Path | None = Field(None, alias="FARM_TASKS_SPOOL")
+    """Where requests wait while the broker cannot be reached: docs/spool.md."""
+
     max_upload_bytes: int = Field(10 * 1024**3, gt=0, alias="FARM_TASKS_MAX_UPLOAD_BYTES")
     """zou's MAX_CONTENT_LENGTH; a proxy in front may take less."""
 
@@ -227,9 +233,9 @@ class Settings(BaseSettings):
             return tuple(Path(part) for part in value.split(os.pathsep) if part)
         return value
 
-    @field_validator("scratch_folder")
+    @field_validator("scratch_folder", "spool_folder", "path_map")
     @classmethod
-    def _absolute_folder(cls, value: Path | None) -> Path | None:
+    def _absolute_path(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_absolute():
             raise ValueError(f"{value} is not an absolute path")
         return value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from farm_tasks.any_path import is_absolute
 from farm_tasks.batches import report
 from farm_tasks.batches.kinds import KINDS, Kind
 from farm_tasks.cli import text
@@ -98,7 +99,8 @@ def download(
         report.check_path(report_path)
     template = None if template_text is None else Template(template_text)
     chosen = KINDS[kind]
-    folder = Path(os.path.abspath(into))
+    # Another system's folder is absolute as it is.
+    folder = into if is_absolute(str(into)) else Path(os.path.abspath(into))
     steps = Steps(stderr=True)
     with steps.step("List", f"asking Kitsu for the {kind} of {project}") as step:
         choice = Choice(sequence, task_type, playlist, latest)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from farm_tasks.cli import checks, text
+from farm_tasks.cli import checks, path_checks, text
 from farm_tasks.cli.checks import Finding
 from farm_tasks.cli.outcome import print_json
 
@@ -42,6 +42,7 @@ def _findings() -> Iterator[Finding]:
     groups: tuple[Callable[[], Iterator[Finding]], ...] = (
         checks.versions,
         checks.settings_readable,
+        path_checks.path_map,
         checks.broker,
         checks.result_backend,
         checks.workers,

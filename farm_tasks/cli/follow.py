@@ -11,6 +11,7 @@ from farm_tasks.cli import text, views
 from farm_tasks.cli.outcome import exit_code, worst
 from farm_tasks.cli.root import INTERRUPTED
 from farm_tasks.errors import StillRunning
+from farm_tasks.farms.dialects import NAMES
 
 if TYPE_CHECKING:
     from farm_tasks.submit.record import Record
@@ -21,13 +22,22 @@ if TYPE_CHECKING:
 @click.option("--group", metavar="ID", help="Watch the members of a group, such as a batch.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line, each change one.")
 @click.option(
+    "--progress",
+    type=click.Choice(NAMES),
+    help="Say it as a farm reads it: alf (Tractor), afanasy, openjd; json is --json.",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(min=0),
     metavar="S",
     help="Give up watching after so many seconds, with exit code 75.",
 )
 def watch(
-    submission_ids: tuple[str, ...], group: str | None, as_json: bool, timeout: float | None
+    submission_ids: tuple[str, ...],
+    group: str | None,
+    as_json: bool,
+    progress: str | None,
+    timeout: float | None,
 ) -> None:
     """Follow submissions until they end: bars on a terminal, lines in a log.
 
@@ -35,12 +45,14 @@ def watch(
     """
     if bool(submission_ids) == bool(group):
         raise click.UsageError("Give either the ids of submissions or --group.")
+    if as_json and progress not in {None, "json"}:
+        raise click.UsageError("Give either --json or --progress.")
     if group:
         from farm_tasks.submit.group import Group  # noqa: PLC0415 (Celery is not for --help)
 
         submission_ids = tuple(one.id for one in Group.load(group).submissions)
     name = f"--group {group}" if group else " ".join(submission_ids)
-    view = views.choose(submission_ids, as_json=as_json)
+    view = views.choose_dialect("json" if as_json else progress or "bar", submission_ids)
     records = follow_to_end(submission_ids, view, timeout, name=name)
     click.get_current_context().exit(worst(map(exit_code, records)))
 

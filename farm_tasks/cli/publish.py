@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 import sys
+import uuid
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from farm_tasks.cli import views
+from farm_tasks.cli import text, views
 from farm_tasks.cli.outcome import as_dict, error_of, exit_code, print_json
 from farm_tasks.cli.root import print_error
-from farm_tasks.errors import InvalidArgument
+from farm_tasks.errors import BrokerUnavailable, InvalidArgument
+from farm_tasks.farms.client import content_of
+from farm_tasks.farms.dialects import NAMES
 
 if TYPE_CHECKING:
     from farm_tasks.submit.submission import Submission
@@ -75,23 +80,40 @@ def _number_or_word(_ctx: click.Context, _param: click.Parameter, value: str | N
 @click.option("--movie-path", metavar="FILE", type=_FILE, help="Keep the movie there.")
 @click.option(
     "--key", metavar="K",
-    help="Names this piece of work, such as deadline:<job id>:<content>: with one key it is "
-    "published once.",
+    help="Names this piece of work, such as tractor:<job id>:{content}: with one key it is "
+    "published once. {content} becomes a digest of the files' names, sizes and times.",
 )  # fmt: skip
 @click.option("--priority", type=click.Choice(["high", "normal", "low"]))
 @click.option("--farm-job", metavar="J", help="The farm job that this belongs to.")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read these as a JSON object as well.")
-@click.option("--wait/--no-wait", default=False, help="Stay until it is in Kitsu and ready.")
+@click.option("--wait/--no-wait", default=None, help="Stay until it is in Kitsu and ready.")
+@click.option(
+    "--progress", type=click.Choice(NAMES),
+    help="Wait, and say how far it is as a farm reads it: alf (Tractor), afanasy, openjd.",
+)  # fmt: skip
 @click.option(
     "--timeout", type=click.FloatRange(min=0), metavar="S",
     help="Wait for so many seconds, then leave with exit code 75. It goes on.",
+)  # fmt: skip
+@click.option(
+    "--spool", metavar="DIR", type=_FILE,
+    help="Keep the request there while the broker is away: `farm-tasks spool flush` sends it. By "
+    "default FARM_TASKS_SPOOL.",
+)  # fmt: skip
+@click.option(
+    "--spooled-exit", type=click.Choice(["75", "0"]), default="75", show_default=True,
+    help="The exit code then. A farm that tries again after 75 needs a --key or a --farm-job, or "
+    "it makes another request.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the id.")
 def publish(
     quiet: bool,
     from_stdin: bool,
-    wait: bool,
+    wait: bool | None,
+    progress: str | None,
     timeout: float | None,
+    spool: str | None,
+    spooled_exit: str,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -114,11 +136,36 @@ def publish(
         arguments.pop("task_status", None)
     if not arguments.get("task"):
         raise click.UsageError("Say which task with --task.")
-    _follow(_submit(arguments), wait=wait, timeout=timeout, as_json=as_json)
+    if "{content}" in str(arguments.get("key")):
+        arguments["key"] = arguments["key"].replace("{content}", _content_of(arguments))
+    wait = progress is not None if wait is None else wait
+    try:
+        submission = _submit(arguments, spool)
+    except _Spooled as spooled:
+        _tell(spooled, as_json=as_json)
+        click.get_current_context().exit(int(spooled_exit))
+    _follow(submission, wait=wait, progress=progress, timeout=timeout, as_json=as_json)
 
 
-def _submit(arguments: Mapping[str, Any]) -> Submission:
+class _Spooled(Exception):
+    """The broker is away, and the request is kept."""
+
+    def __init__(self, path: Path, key: str, why: BrokerUnavailable) -> None:
+        super().__init__(str(why))
+        self.path, self.key = path, key
+
+
+def _content_of(arguments: Mapping[str, Any]) -> str:
+    previews, frames = arguments.get("previews") or [], arguments.get("frames")
+    files = [previews] if isinstance(previews, str) else list(previews)
+    # It has no annotations: it is also the file that a farm with an old Python copies.
+    digest: str = content_of([*files, frames] if frames else files)  # type: ignore[no-untyped-call]
+    return digest
+
+
+def _submit(arguments: Mapping[str, Any], folder: str | None) -> Submission:
     from farm_tasks import submit  # noqa: PLC0415 (Celery is not for --help)
+    from farm_tasks.settings import settings  # noqa: PLC0415 (pydantic is not for --help)
 
     called = {
         name: list(value) if isinstance(value, tuple) else value
@@ -129,7 +176,44 @@ def _submit(arguments: Mapping[str, Any]) -> Submission:
         inspect.signature(function).bind(**called)
     except TypeError as error:
         raise InvalidArgument(f"publish: {error}.") from None
-    return function(**called)
+    spool = folder or settings().spool_folder
+    if spool is None:
+        return function(**called)
+    # Tried with the key that it would be kept with: nobody can tell whether a broker that went away
+    # in the middle has it.
+    key = str(called.setdefault("key", f"spool:{_request_name(called)}"))
+    try:
+        return function(**called)
+    except BrokerUnavailable as error:
+        from farm_tasks.submit import spool as spooling  # noqa: PLC0415
+
+        about: dict[str, Any] = {
+            name: called.pop(name) for name in ("priority", "farm_job") if name in called
+        }
+        del called["key"]
+        path = spooling.write(spool, "publish", called, key, **about)
+        raise _Spooled(path, key, error) from error
+
+
+def _request_name(called: Mapping[str, Any]) -> str:
+    """The same for each try of a farm's job; another one each time that a person asks."""
+    from farm_tasks.submit.farm_job import farm_job_of  # noqa: PLC0415
+
+    job = farm_job_of(called.get("farm_job"))
+    if job is None:
+        return str(uuid.uuid4())
+    said = json.dumps({**called, "farm_job": job, "content": _content_of(called)}, sort_keys=True)
+    return hashlib.sha256(said.encode(errors="replace")).hexdigest()[:32]
+
+
+def _tell(spooled: _Spooled, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"spooled": str(spooled.path), "key": spooled.key})
+        return
+    click.echo(f"spooled {text.plain(str(spooled.path))}")
+    click.echo(
+        f"{text.one_line(spooled)} It is kept, and sent by `farm-tasks spool flush`.", err=True
+    )
 
 
 def _read_stdin() -> dict[str, Any]:
@@ -143,7 +227,14 @@ def _read_stdin() -> dict[str, Any]:
     return found
 
 
-def _follow(submission: Submission, *, wait: bool, timeout: float | None, as_json: bool) -> None:
+def _follow(
+    submission: Submission,
+    *,
+    wait: bool,
+    progress: str | None,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
     if not as_json:
         click.echo(submission.id)
         sys.stdout.flush()  # whoever reads it need not wait for the end
@@ -154,7 +245,8 @@ def _follow(submission: Submission, *, wait: bool, timeout: float | None, as_jso
     from farm_tasks.cli.follow import follow_to_end  # noqa: PLC0415 (not for --help)
 
     ids = [submission.id]
-    view = views.Silent() if as_json else views.choose(ids, on_stderr=True)
+    how = progress or ("none" if as_json else "bar")
+    view = views.choose_dialect(how, ids, on_stderr=True)
     record = follow_to_end(ids, view, timeout, name=submission.id)[0]
     if as_json:
         print_json(as_dict(record))

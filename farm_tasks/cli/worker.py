@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from pathlib import Path
 
 import click
 
-from farm_tasks.cli.become import become_celery
+from farm_tasks.cli import log_line
+from farm_tasks.cli.become import become_celery, flush_beside
 from farm_tasks.errors import InvalidArgument
 
 MOST_SLOTS = 8
@@ -53,8 +55,9 @@ def _queue_names(_ctx: click.Context, _param: click.Parameter, value: str | None
     "-Q",
     metavar="Q,...",
     callback=_queue_names,
-    help="What to take: uploads, downloads, small, default (what was sent with Celery alone). By "
-    "default all of them, in turn.",
+    help="What to take: uploads, downloads, small, media (frames to make movies of), default (what "
+    "was sent with Celery alone). By default all of them, in turn; media only where the extra of "
+    "that name is installed.",
 )
 @click.option(
     "--hostname",
@@ -63,6 +66,12 @@ def _queue_names(_ctx: click.Context, _param: click.Parameter, value: str | None
     help="No two workers may have the same. By default its queues@ this machine's name, or celery@ "
     "with all of them.",
 )
+@click.option(
+    "--spool",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Submit what waits in this folder, every few seconds, as long as the worker runs.",
+)
 @click.argument("celery_arguments", nargs=-1, metavar="[-- CELERY ARGUMENT...]")
 def worker(
     concurrency: int | None,
@@ -70,6 +79,7 @@ def worker(
     loglevel: str,
     queues: str | None,
     hostname: str | None,
+    spool: Path | None,
     celery_arguments: tuple[str, ...],
 ) -> None:
     """Run a worker on this machine, until it is told to end.
@@ -80,16 +90,21 @@ def worker(
     twice or SIGQUIT do not wait. This is `celery -A farm_tasks worker`; what follows `--` goes to
     Celery.
     """
-    from farm_tasks.settings import settings  # noqa: PLC0415 (pydantic is not for --help)
+    from farm_tasks import path_map  # noqa: PLC0415 (pydantic is not for --help)
+    from farm_tasks.settings import settings  # noqa: PLC0415
 
     current = settings()
+    path_map.current()  # as a check: with a wrong one every transfer would fail
     if not current.read_roots and not current.write_roots:
-        _warn(
+        log_line.write(
+            logging.WARNING,
             "this worker will move no files: set FARM_TASKS_READ_ROOTS and FARM_TASKS_WRITE_ROOTS "
-            "to the folders that it may use."
+            "to the folders that it may use.",
         )
     if not current.kitsu_host:
-        _warn("KITSU_HOST is not set: every transfer will fail.")
+        log_line.write(logging.WARNING, "KITSU_HOST is not set: every transfer will fail.")
+    if spool is not None:
+        flush_beside(spool)
     become_celery(
         "worker",
         *("--pool", pool or ("threads" if sys.platform == "win32" else "prefork")),
@@ -113,15 +128,3 @@ def _name_for(queues: str) -> str:
 def default_concurrency() -> int:
     """Transfers wait for disks and networks more than for a CPU; too many starve each other."""
     return max(2, min(MOST_SLOTS, os.cpu_count() or 2))
-
-
-def _warn(message: str) -> None:
-    from farm_tasks.settings import settings  # noqa: PLC0415 (pydantic is not for --help)
-
-    if settings().log_format == "json":
-        from farm_tasks.worker.logs import as_json  # noqa: PLC0415 (brings Celery)
-
-        click.echo(as_json(logging.WARNING, __name__, message), err=True)
-        return
-    label = click.style("WARNING:", fg="yellow", bold=True)
-    click.echo(f"{label} {message}", err=True, color=False if "NO_COLOR" in os.environ else None)

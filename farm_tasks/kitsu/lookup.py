@@ -161,14 +161,21 @@ class _Finder:
         types = gazu.asset.all_asset_types(client=self._kitsu)
         in_sequences = _matching(sequences, second)
         in_types = _matching(types, second)
+        episodes: dict[str, str] = {}
+        if any(one.get("parent_id") for one in in_sequences):
+            rows = gazu.shot.all_episodes_for_project(project, client=self._kitsu)
+            episodes = {one["id"]: one["name"] for one in rows}
         if not in_sequences and not in_types:
             near = _near(second, (one["name"] for one in [*sequences, *types]))
             raise EntityNotFound(f"{where} has no sequence or asset type {second!r:.80}.{near}")
         found: list[_Row] = []
         missed: list[EntityNotFound] = []
         for sequence in in_sequences:
+            parents = [where, episodes.get(sequence.get("parent_id") or ""), sequence["name"]]
             try:
-                found.append(self._of_shot(sequence, names[2], names[3], [where, sequence["name"]]))
+                found.append(
+                    self._of_shot(sequence, names[2], names[3], list(filter(None, parents)))
+                )
             except EntityNotFound as error:
                 missed.append(error)
         for asset_type in in_types:

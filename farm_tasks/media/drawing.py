@@ -1,8 +1,8 @@
 """What is drawn: texts and a logo over frames, slates, and frames that stand for missing ones.
 
 Everything scales with the height of the picture. Texts are white on a dark veil, so that they can
-be read on any picture. The font is the one that Pillow brings, which has ASCII's letters alone, unless
-another one is given.
+be read on any picture. The font is the one that Pillow brings, which has ASCII's letters alone,
+unless another one is given.
 """
 
 from __future__ import annotations

@@ -28,6 +28,10 @@ LIMITED_RANGE = 1
 """``AVCOL_RANGE_MPEG``: black is 16, white 235."""
 
 AUDIO_RATE = 48_000
+_FINER_CHROMA = -4
+"""Added to the quantiser of chroma. Without it plain patches of saturated blue are off by 2.3 of
+255 at crf 18, with it all are within 2."""
+
 _AUDIO_FRAME = 1_024  # samples of AAC
 
 
@@ -55,7 +59,11 @@ class Encoder:
         self._video = self._container.add_stream(
             "libx264",
             rate=encoding.rate,
-            options={"preset": encoding.preset, "crf": str(encoding.crf)},
+            options={
+                "preset": encoding.preset,
+                "crf": str(encoding.crf),
+                "x264-params": f"chroma-qp-offset={_FINER_CHROMA}",
+            },
         )
         context = self._video.codec_context
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"

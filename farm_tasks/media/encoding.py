@@ -34,8 +34,8 @@ class Encoding:
         silent_audio: A silent AAC track as long as the picture, for viewers that want one.
         crf: x264's constant rate factor, 1 (best) to 51.
         preset: x264's preset.
-        font: Path of a TrueType or OpenType file, for other letters than ASCII's. It is a setting of
-            this machine: no confinement applies to it.
+        font: Path of a TrueType or OpenType file, for other letters than ASCII's. It is a setting
+            of this machine: no confinement applies to it.
         threads: Of the encoder, and for reading and colour, together about as many CPUs. The bytes
             of the movie depend on it, so it is a fixed number and not the machine's.
 

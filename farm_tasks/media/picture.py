@@ -194,14 +194,18 @@ def _opened(path: str) -> Iterator[tuple[str, int]]:
 
 @contextlib.contextmanager
 def _input(name: str) -> Iterator[Any]:
-    picture = oiio.ImageInput.open(name)
-    if picture is None:
-        oiio.geterror()
-        raise Unusable("truncated or damaged")
+    picture = None
     try:
+        picture = oiio.ImageInput.open(name)
+        if picture is None:
+            oiio.geterror()
+            raise Unusable("truncated or damaged")
         yield picture
+    except UnicodeDecodeError:  # names in the file, or OpenImageIO's message about them
+        raise Unusable("truncated or damaged") from None
     finally:
-        picture.close()
+        if picture is not None:
+            picture.close()
 
 
 def _version(file: int) -> tuple[int, int]:

@@ -158,7 +158,7 @@ def _parse(pattern: str) -> FileSequence:
     except (FileSeqException, ValueError) as error:
         raise InvalidArgument(f"frames: {pattern} is no sequence ({error}).") from None
     padding = named.padding()
-    if not padding or "UDIM" in padding or str(named.frame(1)) == pattern:
+    if not padding or padding not in pattern or "UDIM" in padding:
         raise InvalidArgument(
             f"frames: {pattern} has no place for the frame number before its extension: "
             "write it as ####, @@@@, %04d or $F4."

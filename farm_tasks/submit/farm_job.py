@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
+from contextvars import ContextVar
 
 from farm_tasks.errors import InvalidArgument
 from farm_tasks.states import LONGEST_FARM_JOB
 
 VARIABLES = ("FARM_TASKS_FARM_JOB", "CUE_JOB", "QBJOBID")
 """Where it is looked for: our own variable, and what OpenCue and Qube set for their jobs."""
+
+
+_environment_says: ContextVar[bool] = ContextVar("environment_says", default=True)
+
+
+@contextlib.contextmanager
+def environment_ignored() -> Iterator[None]:
+    """For what another process has asked for: this one's farm job is not its."""
+    token = _environment_says.set(False)
+    try:
+        yield
+    finally:
+        _environment_says.reset(token)
 
 
 def farm_job_of(given: object = None) -> str | None:
@@ -20,7 +36,7 @@ def farm_job_of(given: object = None) -> str | None:
     if given is not None:
         _check("farm_job", given)
         return str(given)
-    for name in VARIABLES:
+    for name in VARIABLES if _environment_says.get() else ():
         found = os.environ.get(name, "").strip()
         if not found:
             continue

@@ -10,7 +10,8 @@ from typing import Any
 
 from kombu.exceptions import EncodeError
 
-from farm_tasks import queues
+from farm_tasks import path_map, queues
+from farm_tasks.any_path import is_absolute
 from farm_tasks.arguments import LARGEST_MESSAGE
 from farm_tasks.entity import Entity, entity_id, id_or_name, is_entity
 from farm_tasks.errors import InvalidArgument
@@ -37,6 +38,10 @@ PATH_ARGUMENTS = frozenset(
     "csv_file_path file_path frames logo movie_path otio_file_path preview_file_path".split()
 )
 PATH_LISTS = frozenset(["attachments", "previews"])
+COMMENT_PATHS = frozenset(["attachment_files", "preview_files"])
+"""Of each of ``comments``."""
+PATH_OR_NAME = "color_config"
+"""A file's path, or the name of a configuration that OCIO brings with it."""
 _NOT_SENT = frozenset(["logo", "movie_path"])
 _NAMES = frozenset(["task", "task_status", "person", "playlist"])
 """Of ``publish``: entities that may be given by their names."""
@@ -62,17 +67,18 @@ def send(
         farm_job: The farm job that this belongs to, as people and logs know it. By default what the
             farm says in the environment of its jobs: see :mod:`farm_tasks.submit.farm_job`.
         **arguments: gazu's arguments. Dicts of entities are sent as their ids, relative paths as
-            absolute ones.
+            absolute ones, and all paths in the form that FARM_TASKS_PATH_MAP says, if it is set.
 
     Raises:
         InvalidArgument: an argument is not usable, or the key is another function's.
+        NotConfigured: the path map cannot be used.
         BrokerUnavailable: Redis cannot be reached; nothing was submitted. With a key, submit again.
     """
     if key is not None:
         check_key(key)
     queues.priority_number(priority)  # as a check, before anything is stored
     job = farm_job_of(farm_job)
-    message = {name: _portable(function, name, value) for name, value in arguments.items()}
+    message = portable(function, arguments)
     sources = _paths(message)
     sizes = [] if is_download(function) else [_size(one) for one in sources]
     queued = Progress(
@@ -125,6 +131,29 @@ def _encoded(record: dict[str, Any]) -> Any:
     return encoded
 
 
+def portable(function: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments as any machine understands them: entities as ids, paths absolute and mapped.
+
+    Raises:
+        As :func:`send` does of arguments.
+    """
+    return {name: _portable(function, name, value) for name, value in arguments.items()}
+
+
+def check_absolute(arguments: Mapping[str, Any]) -> None:
+    """See that no path in a message needs a folder before it: it may be another machine's.
+
+    Raises:
+        InvalidArgument: one does.
+    """
+    groups = [arguments, *_dicts(arguments.get("comments"))]
+    for name, value in [pair for group in groups for pair in group.items()]:
+        if value is not None and name in {*PATH_ARGUMENTS, *PATH_LISTS, *COMMENT_PATHS}:
+            for path in value if isinstance(value, list) else [value]:
+                if not isinstance(path, str) or not is_absolute(path):
+                    raise InvalidArgument(f"{name}: a path is relative: give absolute ones.")
+
+
 def _portable(function: str, name: str, value: Any) -> Any:
     if value is None:
         return None
@@ -136,6 +165,9 @@ def _portable(function: str, name: str, value: Any) -> Any:
         if not isinstance(value, (list, tuple)):
             raise InvalidArgument(f"{name}: {value!r} is not a list of comments.")
         return [_portable_comment(one) for one in value]
+    if name == PATH_OR_NAME and isinstance(value, str | os.PathLike):
+        given = os.fsdecode(value)
+        return _absolute(name, given) if is_absolute(given) else given
     return _portable_entity(function, name, value)
 
 
@@ -151,9 +183,14 @@ def _portable_comment(comment: Any) -> dict[str, Any]:
     if not isinstance(comment, Mapping):
         raise InvalidArgument(f"comments: {comment!r} is not a dict.")
     return {
-        name: _path_list(name, value) if name in {"attachment_files", "preview_files"} else value
+        name: _path_list(name, value) if name in COMMENT_PATHS else value
         for name, value in comment.items()
     }
+
+
+def _dicts(comments: Any) -> list[Mapping[str, Any]]:
+    given = comments if isinstance(comments, list) else []
+    return [one for one in given if isinstance(one, Mapping)]
 
 
 def _path_list(name: str, value: Any) -> list[str]:
@@ -166,7 +203,10 @@ def _path_list(name: str, value: Any) -> list[str]:
 def _absolute(name: str, path: Any) -> str:
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise InvalidArgument(f"{name}: {path!r} is not a path.")
-    return os.path.join(os.getcwd(), os.fsdecode(path))
+    given, mapping = os.fsdecode(path), path_map.current()
+    # Another system's path is absolute there, and this one's folder has no place before it.
+    absolute = given if is_absolute(given) else os.path.join(os.getcwd(), given)
+    return absolute if mapping is None else mapping.to_canonical(absolute).path
 
 
 def _paths(message: dict[str, Any]) -> list[str]:
@@ -180,8 +220,9 @@ def _paths(message: dict[str, Any]) -> list[str]:
 
 def _size(path: str) -> int | None:
     """Bytes, as far as this machine can tell; the worker knows for sure."""
+    mapping = path_map.current()
     try:
-        return os.path.getsize(path)
+        return os.path.getsize(path if mapping is None else mapping.to_local(path).path)
     except (OSError, ValueError):
         return None
 

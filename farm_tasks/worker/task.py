@@ -16,9 +16,9 @@ from celery.utils.log import get_task_logger
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from farm_tasks import arguments
+from farm_tasks import arguments, path_map
 from farm_tasks.cancelling import is_cancelled, wish_to_cancel
-from farm_tasks.confinement import Confinement
+from farm_tasks.confinement import Confinement, SourcePath
 from farm_tasks.counting import CANCELLED, FAILED, HANDED_OVER, RETRIED, SUCCEEDED
 from farm_tasks.errors import (
     Cancelled,
@@ -83,7 +83,7 @@ class TransferTask(Task):  # type: ignore[misc]
             FarmTasksError: it failed for good.
         """
         request = self.request
-        request.files, request.sources = [], []
+        request.files, request.sources, request.known = [], [], {}
         request.meter = Meter(attempt=request.retries + 1)
         request.lease = request.ledger = request.began = None
         try:
@@ -97,10 +97,10 @@ class TransferTask(Task):  # type: ignore[misc]
                 with self._confinement() as request.confinement:
                     result = self.run(*args, **kwargs)
                 request.ledger.note_result(result)
-                scratch.remove(request.id)
                 self._count_attempt(SUCCEEDED)
             else:
                 _counts.get().came_again()
+            scratch.remove(request.id)
             return result
         except Cancelled as cancelled:
             self._count_attempt(CANCELLED)
@@ -143,7 +143,7 @@ class TransferTask(Task):  # type: ignore[misc]
         return ledger
 
     def source(self, path: str, sent: bool = True) -> str:
-        """The resolved path of a file to read.
+        """The resolved path of a file to read, as this machine has it.
 
         Args:
             path: As the message has it.
@@ -151,8 +151,13 @@ class TransferTask(Task):  # type: ignore[misc]
 
         Raises:
             OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
+            NotConfigured: the path map cannot be used.
         """
-        resolved: str = self.request.confinement.source(path)
+        local = self.local(path)
+        found = self.request.confinement.source(local)
+        # The message's own name for it: in the ledger it is the same on every machine.
+        resolved = SourcePath(found, path)
+        self.request.known[resolved] = resolved if local == path else path
         if sent:
             self.request.files.append(resolved)
             self.request.sources.append(resolved)
@@ -164,7 +169,7 @@ class TransferTask(Task):  # type: ignore[misc]
         Raises:
             OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
         """
-        folder, name = os.path.split(pattern)
+        folder, name = os.path.split(self.local(pattern))
         return os.path.join(self.request.confinement.source(folder), name)
 
     def sources(self, paths: list[str] | str | None) -> list[str]:
@@ -175,25 +180,50 @@ class TransferTask(Task):  # type: ignore[misc]
         return [self.source(path) for path in given]
 
     def target(self, path: str) -> str:
-        """The resolved path of a file to write.
+        """The resolved path of a file to write, as this machine has it.
 
         Raises:
             OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
+            NotConfigured: the path map cannot be used.
         """
-        resolved: str = self.request.confinement.target(path)
+        local = self.local(path)
+        resolved: str = self.request.confinement.target(local)
+        self.request.known[resolved] = resolved if local == path else path
         self.request.files.append(resolved)
         return resolved
+
+    def local(self, path: str) -> str:
+        """The path on this machine, by the map of its own admin. The roots are not looked at.
+
+        A message may hold anything; what is no text is for the confinement to refuse.
+
+        Raises:
+            NotConfigured: the path map cannot be used.
+        """
+        mapping = path_map.current()
+        if mapping is None or not isinstance(path, str):
+            return path
+        mapped = mapping.to_local(path)
+        if mapped.path != path:
+            logger.info("%r is %r here: %s", path, mapped.path, mapped.why)
+        return mapped.path
+
+    def known(self, path: str) -> str:
+        """A path that :meth:`source` or :meth:`target` has given, as the submitter knows it."""
+        return str(self.request.known.get(path, path))
 
     def transfer(self, operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Run an operation and report its progress meanwhile."""
         meter, files = self.request.meter, self.request.files
-        meter.file = meter.file or (files[-1] if files else "")
+        meter.file = meter.file or (self.known(files[-1]) if files else "")
         meter.stage = "starting"
         meter(0, sum(map(self.request.confinement.size, self.request.sources)))
         began = time.monotonic()
         with _reporter.get().reporting(self, meter), listening(meter):
             result = operation(*arguments, progress_callback=meter, **options)
         _log_end(meter.read(), time.monotonic() - began)
+        if isinstance(result, dict) and "file_path" in result:
+            result["file_path"] = self.known(result["file_path"])
         return result
 
     def _confinement(self) -> Confinement:

@@ -52,6 +52,22 @@ def test_programs_get_one_object_per_line(farm: dict[str, str]) -> None:
         assert process.wait(20) == 0
 
 
+def test_a_farm_gets_its_lines_as_they_happen(farm: dict[str, str]) -> None:
+    one = submitted()
+    with started("watch", one, "--progress", "alf", env=farm) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "SQ01_SH010_v001.mp4: queued\n"
+        assert process.stdout.readline() == "ALF_PROGRESS 0%\n"
+        store(one, SUCCESS, {}, Progress(5, 5, file="/show/SQ01_SH010_v001.mp4"))
+        assert process.stdout.readline() == "SQ01_SH010_v001.mp4: done\n"
+        assert process.stdout.readline() == "ALF_PROGRESS 100%\n"
+        assert process.wait(20) == 0
+
+
+def test_one_way_of_showing_is_enough(farm: dict[str, str]) -> None:
+    assert run("watch", "one", "--json", "--progress", "alf", env=farm).returncode == 2
+
+
 def test_a_terminal_gets_a_bar_with_all_figures(farm: dict[str, str]) -> None:
     one = submitted()
     with Terminal("watch", one, env=farm) as terminal:
