@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import ntpath
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from farm_tasks.any_path import is_absolute
 from farm_tasks.batches.columns import TARGET_FIELDS, argument_of, read_value
 from farm_tasks.batches.tables import TableRow
 from farm_tasks.errors import FarmTasksError, InvalidArgument
@@ -20,7 +20,7 @@ _OF_FRAMES = frozenset(
 )
 """What counts for all rows, and only for those that have frames."""
 
-_PATHS = ("frames", "color_config", "logo", "movie_path")
+_PATHS = ("frames", "logo", "movie_path")
 _PATH_LISTS = ("previews", "attachments")
 
 
@@ -140,7 +140,6 @@ def _absolute(name: str, value: Any, folder: Path) -> Any:
 
 def _absolute_path(path: str, folder: Path) -> str:
     # "P:\shot.mov" is absolute for whoever wrote it; the path map knows where it is here.
-    # "ocio://default" is a configuration that no file holds.
-    if ntpath.splitdrive(path)[0] or path.startswith("\\") or "://" in path:
+    if is_absolute(path):
         return path
     return os.path.join(os.path.abspath(folder), path)
