@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from farm_tasks.batches.rows import TARGET_FIELDS
+from farm_tasks.batches.columns import TARGET_FIELDS
 from farm_tasks.batches.tables import TableRow
 from farm_tasks.errors import FileMissing, InvalidArgument
 

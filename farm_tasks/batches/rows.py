@@ -2,112 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-import ntpath
+import contextlib
 import os
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from farm_tasks.any_path import is_absolute
+from farm_tasks.batches.columns import TARGET_FIELDS, argument_of, read_value
 from farm_tasks.batches.tables import TableRow
 from farm_tasks.errors import FarmTasksError, InvalidArgument
-
-_YES, _NO = frozenset(["yes", "true", "1", "on", "y"]), frozenset(["no", "false", "0", "off", "n"])
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, (dict, list, bool)):
-        raise InvalidArgument(f"{str(value)[:80]!r} is not a text.")
-    return str(value).strip()
-
-
-def _comment(value: Any) -> str:
-    if not isinstance(value, str):
-        raise InvalidArgument(f"{str(value)[:80]!r} is not a text.")
-    return value.replace("\r\n", "\n").strip()
-
-
-def _texts(value: Any) -> list[str]:
-    """A list, or one text with a value per line or with ``|`` between them."""
-    if isinstance(value, list):
-        return [_text(one) for one in value]
-    return [one.strip() for one in re.split(r"[|\r\n]+", _text(value)) if one.strip()]
-
-
-def _flag(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    word = _text(value).lower()
-    if word not in _YES | _NO:
-        raise InvalidArgument(f"{word[:80]!r} is neither yes nor no.")
-    return word in _YES
-
-
-def _number_or_word(value: Any) -> int | str:
-    word = _text(value)
-    return int(word) if word.isascii() and word.isdecimal() else word
-
-
-ARGUMENTS: dict[str, Callable[[Any], Any]] = {
-    "task": _text,
-    "previews": _texts,
-    "frames": _text,
-    "frame_range": _text,
-    "fps": _text,
-    "missing_frames": _text,
-    "task_status": _text,
-    "comment": _comment,
-    "person": _text,
-    "attachments": _texts,
-    "revision": _number_or_word,
-    "thumbnail": _number_or_word,
-    "playlist": _text,
-    "wait_until_ready": _flag,
-    "normalize_movie": _flag,
-    "color_config": _text,
-    "color_space": _text,
-    "display": _text,
-    "view": _text,
-    "burn_in": _texts,
-    "slate": _flag,
-    "logo": _text,
-    "silent_audio": _flag,
-    "movie_path": _text,
-    "key": _text,
-    "priority": _text,
-    "farm_job": _text,
-}
-"""What a row may say, and how its value is read. The names are those of ``submit.publish``."""
-
-ALIASES = {
-    "file": "previews",
-    "files": "previews",
-    "preview": "previews",
-    "movie": "previews",
-    "range": "frame_range",
-    "frame_rate": "fps",
-    "missing": "missing_frames",
-    "status": "task_status",
-    "text": "comment",
-    "note": "comment",
-    "artist": "person",
-    "attachment": "attachments",
-    "version": "revision",
-    "wait": "wait_until_ready",
-    "normalize": "normalize_movie",
-    "colour_config": "color_config",
-    "colour_space": "color_space",
-    "colorspace": "color_space",
-    "job": "farm_job",
-}
-"""Columns as people call them."""
-
-TARGET_FIELDS = (
-    "project", "episode", "sequence", "shot", "asset_type", "asset", "task_type",
-)  # fmt: skip
-"""Columns that make the task's path where there is no column ``task``."""
 
 _OF_FRAMES = frozenset(
     "frame_range fps missing_frames color_config color_space display view burn_in slate logo "
@@ -115,7 +20,7 @@ _OF_FRAMES = frozenset(
 )
 """What counts for all rows, and only for those that have frames."""
 
-_PATHS = ("frames", "color_config", "logo", "movie_path")
+_PATHS = ("frames", "logo", "movie_path")
 _PATH_LISTS = ("previews", "attachments")
 
 
@@ -154,7 +59,7 @@ def read_rows(
             row.arguments = _arguments(one.cells, folder, defaults or {})
         except FarmTasksError as error:
             row.error = error
-            row.arguments = {"task": str(one.cells.get("task") or "")}
+            row.arguments = _as_far_as_said(one.cells, defaults or {})
     return rows
 
 
@@ -163,18 +68,21 @@ def _arguments(
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for column, value in cells.items():
-        name = _argument_of(column)
+        name = argument_of(column)
         if value is None or value in ("", []):
             continue
         if name in found:
             raise InvalidArgument(f"The column {column!r} says {name} a second time.")
-        read: Callable[[Any], Any] = ARGUMENTS.get(name, _text)
         try:
-            found[name] = read(value)
+            found[name] = read_value(name, value)
         except InvalidArgument as error:
             raise InvalidArgument(f"{column}: {error}") from None
     left_out = frozenset() if found.get("frames") else _OF_FRAMES
-    said = {k: v for k, v in defaults.items() if v is not None and k not in left_out}
+    said = {
+        name: read_value(name, value)
+        for name, value in defaults.items()
+        if value is not None and name not in left_out
+    }
     arguments = {**said, **found}
     fields = {name: arguments.pop(name, "") for name in TARGET_FIELDS}
     if "task" not in arguments:
@@ -184,15 +92,18 @@ def _arguments(
     return {name: _absolute(name, value, folder) for name, value in arguments.items()}
 
 
-def _argument_of(column: str) -> str:
-    name = re.sub(r"[\s-]+", "_", str(column).strip().lower())
-    name = ALIASES.get(name, name)
-    if name in ARGUMENTS or name in TARGET_FIELDS:
-        return name
-    known = [*ARGUMENTS, *ALIASES, *TARGET_FIELDS]
-    near = difflib.get_close_matches(name, known, n=3)
-    hint = f"Do you mean {' or '.join(near)}?" if near else f"Known: {', '.join(ARGUMENTS)}."
-    raise InvalidArgument(f"There is no column {str(column)[:80]!r}. {hint}")
+def _as_far_as_said(cells: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a row that is wrong, what people know it by."""
+    found: dict[str, Any] = {}
+    for column, value in cells.items():
+        with contextlib.suppress(InvalidArgument):
+            name = argument_of(column)
+            if name in {"task", "previews", "frames", *TARGET_FIELDS}:
+                found[name] = read_value(name, value)
+    fields = {**defaults, **found}
+    task = "/".join(str(fields[one]) for one in TARGET_FIELDS if fields.get(one))
+    said = {"task": found.get("task") or task}
+    return {**said, **{name: found[name] for name in ("previews", "frames") if name in found}}
 
 
 def target_of(fields: Mapping[str, str]) -> str:
@@ -229,7 +140,6 @@ def _absolute(name: str, value: Any, folder: Path) -> Any:
 
 def _absolute_path(path: str, folder: Path) -> str:
     # "P:\shot.mov" is absolute for whoever wrote it; the path map knows where it is here.
-    # "ocio://default" is a configuration that no file holds.
-    if ntpath.splitdrive(path)[0] or path.startswith("\\") or "://" in path:
+    if is_absolute(path):
         return path
     return os.path.join(os.path.abspath(folder), path)

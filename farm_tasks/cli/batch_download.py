@@ -110,7 +110,6 @@ def download(
     entries = [_entry(n, one, folder, chosen, priority, skipped) for n, one in enumerate(files, 1)]
     if dry_run:
         _show(files, entries, as_json)
-        return
     rows = [one.row for one in entries]
 
     def summarise(seconds: float) -> None:
@@ -119,9 +118,9 @@ def download(
         summarise(rows, "files", seconds, f", into {text.plain(into)}")
         print_failures(rows)
 
-    if not files:
+    if dry_run or not files:
         if report_path is not None:
-            report.write(report_path, [])
+            report.write(report_path, rows)
         return
     run(
         entries,

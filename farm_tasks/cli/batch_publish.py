@@ -48,7 +48,7 @@ _DEFAULTS: list[Callable[..., Any]] = [
     click.option("--range", "frame_range", metavar="FRAMES", help="Of frames: 1001-1100."),
     click.option("--fps", metavar="RATE", help="Of frames: 24, 24000/1001, 23.976."),
     click.option("--missing-frames", type=click.Choice(["fail", "hold", "warn"])),
-    click.option("--color-config", metavar="FILE", help="The OCIO configuration."),
+    click.option("--color-config", metavar="FILE", help="OCIO configuration: a file, or a name."),
     click.option("--color-space", metavar="NAME", help="Of the frames."),
     click.option("--display", metavar="NAME", help="Of the OCIO configuration."),
     click.option("--view", metavar="NAME", help="Of the display."),
@@ -117,7 +117,7 @@ def publish(
     from farm_tasks.cli.steps import Steps  # noqa: PLC0415 (brings rich with it)
 
     steps = Steps(stderr=True)
-    source = folder or str(list_path)
+    source = folder or ("stdin" if str(list_path) == "-" else str(list_path))
     with steps.step("Check", f"reading {source}") as step:
         rows = _rows(list_path, folder, defaults)
         items = items_of(rows, key_prefix, uuid.uuid4().hex[:8] if again else "")
@@ -126,6 +126,8 @@ def publish(
     entries = [_entry(one) for one in items]
     if dry_run:
         _show(items, entries, as_json)
+        if report_path is not None:
+            report.write(report_path, [one.row for one in entries])
         click.get_current_context().exit(worst(one.row.exit_code or 0 for one in entries))
     report_rows = [one.row for one in entries]
 
@@ -153,9 +155,8 @@ def _rows(list_path: Path | None, folder: str | None, defaults: dict[str, Any]) 
     from farm_tasks.batches.tables import read_table  # noqa: PLC0415
 
     defaults = {**defaults, "burn_in": list(defaults["burn_in"]) or None}
-    for name in ("logo", "color_config"):
-        if defaults[name]:
-            defaults[name] = os.path.abspath(defaults[name])
+    if defaults["logo"]:
+        defaults["logo"] = os.path.abspath(defaults["logo"])
     if folder is not None:
         return read_rows(rows_in(folder), Path.cwd(), defaults)
     assert list_path is not None  # noqa: S101 (said by the caller)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import click
 from farm_tasks.batches import report
 from farm_tasks.cli import text, views
 from farm_tasks.cli.outcome import print_json, worst
-from farm_tasks.cli.root import INTERRUPTED
+from farm_tasks.cli.root import INTERRUPTED, print_error
 from farm_tasks.errors import BrokerUnavailable
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def run(
     wanted = [one for one in entries if one.send is not None]
     began = time.monotonic()
     group = _submit(entries, len(wanted), noun, steps, report_path) if wanted else None
+    if as_json or no_watch:
+        _say_what_was_refused(entries, as_json=as_json)
     if no_watch or group is None:
         _write(report_path, entries)
         if group is not None:
@@ -135,6 +138,15 @@ def _say_what_was_submitted(entries: Sequence[Entry], wanted: int) -> None:
         group = _group(entries)
         known_by = f", group {group.id}" if group else ""
     click.echo(f"{count} of {wanted} were submitted{known_by}", err=True)
+
+
+def _say_what_was_refused(entries: Sequence[Entry], *, as_json: bool) -> None:
+    """It has no submission that could be looked at."""
+    for row in (one.row for one in entries if one.row.state == report.REFUSED):
+        if as_json:
+            print_json(dataclasses.asdict(row))
+        else:
+            print_error(f"row {row.row}: {row.error}")
 
 
 def _take(entries: Sequence[Entry]) -> None:

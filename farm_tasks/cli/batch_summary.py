@@ -15,20 +15,22 @@ MOST_REASONS = 20
 MOST_ROWS = 40
 """With more rows than this, those that ended well are not listed."""
 
-_SHORTEST_LAST = 24
+_INDENT = "     "
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print columns; on a terminal the last one is cut to its width."""
+    """Print columns; on a terminal the last cell has a line of its own where it does not fit."""
     cells = [[text.one_line(one) for one in row] for row in [header, *rows]]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    room = sum(map(len, cells[0])) + 10**6
-    if sys.stdout.isatty():
-        taken = sum(widths[:-1]) + 2 * (len(widths) - 1)
-        room = max(_SHORTEST_LAST, shutil.get_terminal_size().columns - taken)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
     for row in cells:
-        line = [f"{one:<{width}}" for one, width in zip(row[:-1], widths, strict=False)]
-        click.echo("  ".join([*line, text.shortened(row[-1], room)]).rstrip())
+        line = [f"{one:<{wide}}" for one, wide in zip(row[:-1], widths, strict=False)]
+        whole = "  ".join([*line, row[-1]]).rstrip()
+        if len(whole) > width and row[-1]:
+            click.echo("  ".join(line).rstrip())
+            click.echo(f"{_INDENT}{row[-1]}")
+        else:
+            click.echo(whole)
 
 
 def summarise(rows: Sequence[ReportRow], noun: str, seconds: float, where: str = "") -> None:

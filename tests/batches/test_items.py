@@ -108,6 +108,18 @@ def test_what_this_machine_does_not_see_is_left_to_the_worker() -> None:
     assert "not to be seen from this machine: /nowhere/at all/a.mov" in made.note
 
 
+def test_a_list_of_another_system_finds_its_files_by_the_path_map(still: Path) -> None:
+    there = "P:\\shots\\still_v003.png"
+    mapping = still.parent / "map.toml"
+    mapping.write_text(f"[projects]\nlinux = {str(still.parent)!r}\nwindows = ['P:\\shots']\n")
+    with environment_of({"FARM_TASKS_PATH_MAP": str(mapping)}):
+        here, mapped = item(previews=[str(still)]), item(previews=[there])
+        gone = item(previews=["P:\\shots\\gone.png"])
+    assert mapped.size == 10
+    assert mapped.key == here.key, "it is the same row, whoever submits it"
+    assert str(still.parent / "gone.png") in str(gone.error)
+
+
 def test_the_size_that_is_allowed_is_the_workers_to_know(still: Path) -> None:
     with environment_of({"FARM_TASKS_MAX_UPLOAD_BYTES": "5"}):
         made = item(previews=[str(still)])

@@ -90,6 +90,11 @@ def test_a_wrong_row_says_what_is_wrong(cells: dict[str, Any], message: str) -> 
         raise read(cells).error or AssertionError("it is not refused")
 
 
+def test_a_wrong_row_is_still_known_by_its_task_and_files() -> None:
+    row = read({"sequence": "SQ01", "shot": "SH010", "file": "a.mov", "statsu": "x"}, project="p")
+    assert row.arguments == {"task": "p/SQ01/SH010", "previews": ["a.mov"]}
+
+
 def test_a_wrong_row_does_not_stop_the_rest() -> None:
     table = [TableRow(2, wrong="x"), TableRow(3, {"task": "t", "file": "a"})]
     assert [one.error is None for one in read_rows(table, Path("/"))] == [False, True]
