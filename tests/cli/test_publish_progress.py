@@ -4,6 +4,7 @@ import os
 import uuid
 from pathlib import Path
 
+from farm_tasks import submit
 from farm_tasks.errors import EntityNotFound
 from farm_tasks.farms import client
 from farm_tasks.farms.client import content_of
@@ -85,3 +86,18 @@ def test_a_request_of_the_client_is_submitted_from_the_spool(
     record = Submission.load(client.run(COMMAND, asked, "tractor:7:ab")).record()
     assert record.arguments == {**asked, "wait_until_ready": True}
     assert (record.key, record.priority, record.farm_job) == ("tractor:7:ab", "high", "job 7")
+
+
+def test_a_request_of_a_windows_client_is_mapped_by_who_submits_it(
+    farm: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "spool").mkdir()
+    path_map = tmp_path / "paths.toml"
+    path_map.write_text('[projects]\nlinux = "/mnt/projects"\nwindows = ["P:\\\\"]\n')
+    asked = {"task": str(uuid.uuid4()), "previews": ["P:\\demo\\comp.mov"]}
+    client.write(str(tmp_path / "spool"), asked, "k")
+    farm = {**farm, "FARM_TASKS_PATH_MAP": str(path_map)}
+    done = run("spool", "flush", "--spool", str(tmp_path / "spool"), "--json", env=farm)
+    assert done.returncode == 0, done.stdout + done.stderr
+    [record] = submit.recent()
+    assert record.arguments["previews"] == ["/mnt/projects/demo/comp.mov"]
