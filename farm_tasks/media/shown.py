@@ -10,7 +10,8 @@ import numpy as np
 from farm_tasks.media.colour import DisplayTransform
 from farm_tasks.media.drawing import Drawing, Overlay
 from farm_tasks.media.encoding import Encoding
-from farm_tasks.media.picture import Header, Pixels, Unusable, read
+from farm_tasks.media.frame_file import Unusable
+from farm_tasks.media.picture import Header, Pixels, read
 from farm_tasks.media.planes import RGB, Planes, even
 from farm_tasks.media.sequence import Frame, FrameSequence, bad_frames, by_problem, compact
 from farm_tasks.plain_text import plain

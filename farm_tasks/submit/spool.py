@@ -176,15 +176,17 @@ def _flush_one(spool: Folder, name: str) -> Entry | None:
         return None
     except FileUnreadable as error:
         return Entry(file, reason=str(error))
+    except NotConfigured:
+        raise  # it is this process that is not, and no request is to blame
     except InvalidArgument as error:
         return _put_aside(spool, name, str(error))
     try:
         submission = request.submit()
     except NotConfigured:
-        raise  # by this process
+        raise
     except InvalidArgument as error:
         return _put_aside(spool, sending, str(error), request)
-    except FarmTasksError:
+    except (FarmTasksError, OSError):
         raise
     except Exception as error:  # a mistake of ours must not hold up what comes after it
         return _put_aside(spool, sending, f"It cannot be submitted ({error!r:.200}).", request)
@@ -229,7 +231,7 @@ def _put_aside(
     with contextlib.suppress(FileExistsError):
         spool.make(FAILED)
     with spool.descend(FAILED) as failed:
-        with contextlib.suppress(FileExistsError):  # another flusher's, at this very moment
+        with contextlib.suppress(OSError):  # no room, or another flusher writes it at this moment
             _store(failed, f"{file}.reason", f"{reason}\n".encode(errors="backslashreplace"))
         try:
             spool.move(name, failed, file)

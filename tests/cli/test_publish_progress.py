@@ -4,9 +4,10 @@ import os
 import uuid
 from pathlib import Path
 
+from farm_tasks.errors import EntityNotFound
 from farm_tasks.farms import client
 from farm_tasks.farms.client import content_of
-from farm_tasks.states import SUCCESS
+from farm_tasks.states import FAILURE, SUCCESS
 from farm_tasks.submit import Submission
 from farm_tasks.submit.record import read
 from farm_tasks.transfer.progress import Progress
@@ -30,6 +31,22 @@ def test_a_farm_that_asks_for_progress_gets_it_on_stdout_to_the_end(
         assert process.stdout.readline() == "openjd_status: comp.mov: done\n"
         assert process.stdout.readline() == "openjd_progress: 100.0\n"
         assert process.wait(20) == 0
+
+
+def test_a_farm_hears_once_why_it_failed(farm: dict[str, str], tmp_path: Path) -> None:
+    movie = tmp_path / "comp.mov"
+    movie.write_bytes(b"1")
+    with started(
+        "publish", "--task", str(uuid.uuid4()), str(movie), "--progress", "openjd", env=farm
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        one = process.stdout.readline().strip()
+        store(one, FAILURE, EntityNotFound("No such task.\nopenjd_env: A=1"))
+        *_, last = process.stdout.read().splitlines()
+        assert last.startswith("openjd_fail: comp.mov: failed: No such task. openjd\\x5fenv")
+        assert process.stderr.read() == ""
+        assert process.wait(20) == 3
 
 
 def test_a_key_can_hold_what_the_files_are(farm: dict[str, str], tmp_path: Path) -> None:

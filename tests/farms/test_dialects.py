@@ -15,7 +15,8 @@ FORGERIES = [
     "OpenJD_env: A=1",
     "ALF_PROGRESS 100%",
     "MY_PROGRESS: 100%",
-    "[ PARSER FINISHED SUCCESS ] FRAME: ACTIVITY: x",
+    "[ PARSER FINISHED SUCCESS ] FRAME: ACTIVITY: REPORT: @IMAGE@ x",
+    "[ parser error ]",
     "x" * 100_000 + "\nopenjd_fail: forged",
 ]
 
@@ -48,8 +49,11 @@ def test_no_text_forges_a_directive(name: str, forgery: str) -> None:
     assert line.isprintable()
     assert told_to_openjd([line]) in ([], [("status", line.removeprefix("openjd_status: "))])
     said = line.removeprefix("ACTIVITY: ")
-    for word in ("PROGRESS: ", "FRAME: ", "ACTIVITY: ", "[ PARSER", "ALF_", "openjd_"):
-        assert word not in said.removeprefix("openjd_status: ")
+    said = said.removeprefix("openjd_status: ")
+    for word in ("PROGRESS: ", "FRAME: ", "ACTIVITY: ", "REPORT: ", "@IMAGE", "ALF_", "openjd_"):
+        assert word not in said
+    assert "[ parser" not in said.lower()
+    assert "alf_progress" not in said.lower()
 
 
 @given(st.text())

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from farm_tasks.media.picture import Unusable, examine, read
+from farm_tasks.media.frame_file import Unusable
+from farm_tasks.media.picture import examine, read
 from tests.support import frames
 
 KINDS = ["exr-zip", "exr-piz", "exr-none", "tif-lzw", "tif-none", "dpx-", "png-", "jpg-"]
@@ -57,7 +58,8 @@ def test_a_channel_with_an_undecodable_name_is_refused(tmp_path: Path) -> None:
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     program = f"""
 import os
-from farm_tasks.media.picture import Unusable, examine
+from farm_tasks.media.frame_file import Unusable
+from farm_tasks.media.picture import examine
 os.mkfifo({str(tmp_path / "pipe")!r})
 try:
     examine({str(tmp_path / "pipe")!r})

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from farm_tasks import submit
+from farm_tasks.arguments import LARGEST_MESSAGE
 from farm_tasks.errors import BrokerUnavailable, FarmTasksError, InvalidArgument, NotConfigured
 from farm_tasks.submit import claim, spool
 from farm_tasks.submit.connection import redis_client
@@ -66,7 +67,11 @@ def test_a_request_waits_as_a_whole_file_and_becomes_its_submission(
     folder: Path, alone: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUE_JOB", "show-sh010-comp")
-    path = write(folder, key="deadline:7", priority="high")
+    before = os.umask(0o077)
+    try:
+        path = write(folder, key="deadline:7", priority="high")
+    finally:
+        os.umask(before)
     assert path.parent == folder
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert messages(alone) == []
@@ -235,11 +240,14 @@ def test_what_is_broken_goes_aside_with_its_reason_and_stops_nothing(
 def test_nothing_but_regular_files_of_its_own_size_is_read(folder: Path, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text(put(tmp_path).read_text())
-    names = [f"20260101T000000Z-{uuid.uuid4()}.json" for _ in range(4)]
+    names = [f"20260101T000000Z-{uuid.uuid4()}.json" for _ in range(5)]
     (folder / names[0]).symlink_to(secret)
     os.mkfifo(folder / names[1])
     (folder / names[2]).mkdir()
-    with (folder / names[3]).open("wb") as huge:
+    large = put(folder)
+    large.write_text(large.read_text() + " " * LARGEST_MESSAGE)
+    large.rename(folder / names[3])
+    with (folder / names[4]).open("wb") as huge:
         huge.truncate(2**40)
     entries = list(spool.flush(folder))
     assert sorted(entry.file for entry in entries) == sorted(names)
@@ -322,14 +330,18 @@ def test_a_flusher_whose_own_settings_are_wrong_refuses_nobody(
     folder: Path, alone: Mapping[str, str], tmp_path: Path
 ) -> None:
     write(folder)
-    wrong = {**alone, "FARM_TASKS_PATH_MAP": str(tmp_path / "gone")}
-    with environment_of(wrong), pytest.raises(NotConfigured, match="FARM_TASKS_PATH_MAP"):
-        list(spool.flush(folder))
+    for name, value in (
+        ("FARM_TASKS_PATH_MAP", str(tmp_path / "gone")),
+        ("FARM_TASKS_RESULT_DAYS", "soon"),
+    ):
+        wrong = {**alone, name: value}
+        with environment_of(wrong), pytest.raises(NotConfigured, match=name):
+            list(spool.flush(folder))
     assert [entry.failed for entry in spool.waiting(folder)] == [False]
 
 
 _KILLED = """
-import os, sys
+import json, os, sys
 from farm_tasks.folder import Folder
 from farm_tasks.submit import claim, queueing, spool
 
@@ -344,14 +356,16 @@ def deadly(function, after):
     return call
 
 claim.PATIENCE = 0
-step, after = sys.argv[2], sys.argv[3] == "after"
-if step == "message":
-    queueing.message.send = deadly(queueing.message.send, after)
-else:
-    setattr(Folder, step, deadly(getattr(Folder, step), after))
-for entry in spool.flush(sys.argv[1]): pass
+for step, moment in json.loads(sys.argv[2]):
+    child = os.fork()
+    if not child:
+        where = queueing.message if step == "send" else Folder
+        setattr(where, step, deadly(getattr(where, step), moment == "after"))
+        for entry in spool.flush(sys.argv[1]): pass
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-"""A flusher that is killed at the second request, before or after one of its steps."""
+"""Flushers, each killed at its second request, before or after a step."""
 
 
 def test_a_flusher_that_is_killed_at_any_step_loses_nothing_and_doubles_nothing(
@@ -362,15 +376,12 @@ def test_a_flusher_that_is_killed_at_any_step_loses_nothing_and_doubles_nothing(
     keys = [f"job:{number}" for number in range(9)]
     for number, key in enumerate(keys):
         write(folder, f"/projects/{number}", key=key)
-    for step, moment in (
-        *(("replace", "after"), ("message", "before")),
-        *(("message", "after"), ("unlink", "after")),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-c", _KILLED, str(folder), step, moment],
-            check=False, cwd=ROOT, env={**os.environ, **alone},
-        )  # fmt: skip
-        assert done.returncode == -9, (step, moment)
+    steps = [("replace", "after"), ("send", "before"), ("send", "after"), ("unlink", "after")]
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(folder), json.dumps(steps)],
+        check=True, capture_output=True, text=True, cwd=ROOT, env={**os.environ, **alone},
+    )  # fmt: skip
+    assert done.stdout.split() == ["-9"] * len(steps)
     assert len(list(spool.flush(folder))) == 4
     records = submit.recent(100)
     assert sorted(record.key or "" for record in records) == sorted(keys)

@@ -187,7 +187,9 @@ def _beginning_anew(ledger: Ledger, client: KitsuClient | None) -> Iterator[None
     try:
         yield
     except EntityNotFound:
-        ledger.erase(_TARGET)
+        target = ledger.read(_TARGET)
+        if target is not None:
+            ledger.write(_TARGET, {**target, "about": None})
         posted = is_done(ledger, "comment")
         if posted is not None:
             forget_if_deleted(ledger, posted["id"], client)
@@ -210,6 +212,7 @@ def _target(
         return dict(noted["found"])
     announce(progress, "looking up the task")
     found = find_task(task, client)
+    today = datetime.fromtimestamp(ledger.now()).astimezone().strftime("%Y-%m-%d")
     kept = ("id", "path", "project_id", "entity_id")
     target = {
         "task": {name: found[name] for name in kept},
@@ -218,7 +221,7 @@ def _target(
         "artist": "",
         "playlist": None,
         # Written into the picture: a later try has to make the same movie.
-        "date": datetime.fromtimestamp(ledger.now()).astimezone().strftime("%Y-%m-%d"),
+        "date": noted["found"]["date"] if noted is not None else today,
     }
     if person is not None:
         one = find_person(person, client)
