@@ -55,12 +55,8 @@ def file_at(path: str) -> File:
         if os.path.isdir(os.path.dirname(here)) and not os.path.lexists(here):
             raise FileMissing(f"{here} does not exist on this machine.") from None
         return File(path)
-    return File(
-        path,
-        found.st_size if stat.S_ISREG(found.st_mode) else 0,
-        found.st_mtime_ns // 1000,
-        count=1,
-    )
+    size = found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return File(path, size, found.st_mtime_ns // 1000, count=1)
 
 
 def frames_at(pattern: str) -> File:

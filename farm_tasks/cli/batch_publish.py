@@ -30,7 +30,11 @@ if TYPE_CHECKING:
     from farm_tasks.submit.submission import Submission
 
 _DEFAULTS: list[Callable[..., Any]] = [
-    click.option("--project", metavar="NAME", help="Where the row names no project."),
+    click.option("--project", metavar="NAME", help="Where the row names no task, as for these:"),
+    click.option("--episode", metavar="NAME"),
+    click.option("--sequence", metavar="NAME"),
+    click.option("--asset-type", metavar="NAME"),
+    click.option("--task-type", metavar="NAME"),
     click.option("--status", "task_status", metavar="STATUS", help="Such as wfa. By default kept."),
     click.option("--comment", metavar="TEXT", help="The comment."),
     click.option("--person", metavar="PERSON", help="The artist: id, email or full name."),

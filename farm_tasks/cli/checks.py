@@ -258,7 +258,7 @@ def roots() -> Iterator[Finding]:
         if not folders:
             yield Finding(name, "not set", f"{variable}: {_ONLY_WORKERS}")
         for folder in folders:
-            yield _root(name, variable, folder, writes=name.startswith("write"))
+            yield usable_folder(name, variable, folder, writes=name.startswith("write"))
 
 
 def limits() -> Iterator[Finding]:
@@ -280,7 +280,8 @@ def limits() -> Iterator[Finding]:
         yield Finding("rate", "ok", f"{now} now ({given.rate})")
 
 
-def _root(name: str, variable: str, folder: Path, *, writes: bool) -> Finding:
+def usable_folder(name: str, variable: str, folder: Path, *, writes: bool) -> Finding:
+    """Whether a folder that ``variable`` names is there, and can be read, or written to."""
     if not folder.is_dir():
         return _failed(
             name, FileMissing(f"{folder} is not a folder here."), f"Mount it or change {variable}."

@@ -18,6 +18,7 @@ from tests.cli.command_line import run
 from tests.support.environment import environment_of
 from tests.support.frames import exr_frames
 from tests.support.media import movie, picture
+from tests.support.waiting import wait_until
 from tests.support.worker import Worker
 
 SHOTS = 19
@@ -82,7 +83,7 @@ def test_a_mixed_batch_puts_exactly_its_good_rows_into_kitsu(
     expected = {production.tasks[one["target"].split("/")[2]]: len(one["files"]) for one in good}
     expected[production.tasks["SH0190"]] -= 1  # one of its files is an attachment
     assert {task: len(found) for task, found in previews.items()} == expected
-    assert {one["status"] for task in previews.values() for one in task} == {"ready"}
+    wait_until(lambda: _statuses(production) == {"ready"}, 30, every=0.2)
     assert _comments(production) == dict.fromkeys(production.tasks.values(), 1)
 
     # What is there is not published twice; what was wrong is tried again, and still is.
@@ -96,14 +97,19 @@ def test_a_mixed_batch_puts_exactly_its_good_rows_into_kitsu(
     }
 
 
-def _previews(production: Production) -> dict[str, list[dict[str, Any]]]:
-    """Id and status of all previews in Kitsu, by their tasks."""
-    found: dict[str, list[dict[str, Any]]] = {}
+def _previews(production: Production) -> dict[str, list[str]]:
+    """The ids of all previews in Kitsu, by their tasks."""
+    found: dict[str, list[str]] = {}
     for one in gazu.task.all_preview_files_for_project(
         {"id": production.id}, client=kitsu_client()
     ):
-        found.setdefault(one["task_id"], []).append({k: one[k] for k in ("id", "status")})
+        found.setdefault(one["task_id"], []).append(one["id"])
     return found
+
+
+def _statuses(production: Production) -> set[str]:
+    previews = gazu.task.all_preview_files_for_project({"id": production.id}, client=kitsu_client())
+    return {one["status"] for one in previews}
 
 
 def _comments(production: Production) -> dict[str, int]:
@@ -132,7 +138,7 @@ def _rows(
     def on(shot: str, **columns: Any) -> dict[str, Any]:
         return {"sequence": "SQ01", "shot": shot, "task_type": "compositing", **columns}
 
-    good = [on(next(shots), file=str(still), status="wfa") for _ in range(15)]
+    good = [on(next(shots), file=str(still), status="wfa", wait=False) for _ in range(15)]
     good += [
         on(next(shots), files=[str(still), str(still)], comment="two pictures"),
         on(next(shots), file=str(film), thumbnail="last"),

@@ -67,6 +67,22 @@ def test_a_folder_is_published_by_the_names_in_it(farm: dict[str, str], review: 
     ]
 
 
+def test_what_the_names_in_a_folder_do_not_tell_is_an_option(
+    farm: dict[str, str], tmp_path: Path
+) -> None:
+    for number in (1001, 1002):
+        (tmp_path / f"SH010.{number}.exr").write_bytes(b"x")
+    done = run(
+        "batch", "publish", "--folder", f"{tmp_path}/{{shot}}.{{frame}}.exr", "--fps", "24",
+        "--project", "demo", "--sequence", "SQ01", "--task-type", "comp", "--no-watch", env=farm,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (record,) = Group.load(done.stdout.strip()).records()
+    assert record.arguments["task"] == "demo/SQ01/SH010/comp"
+    assert record.arguments["frames"] == f"{tmp_path}/SH010.####.exr"
+    assert record.queue == "farm_tasks.media"
+
+
 def test_control_c_leaves_the_batch_running_and_says_how_to_come_back(
     farm: dict[str, str], review: Path
 ) -> None:

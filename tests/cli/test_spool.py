@@ -10,9 +10,11 @@ import psutil
 import pytest
 
 from farm_tasks import submit
+from farm_tasks.cli import path_checks
 from farm_tasks.submit import spool
 from tests.cli.command_line import run, started
 from tests.cli.test_worker import worker
+from tests.support.environment import environment_of
 from tests.support.redis_server import free_port
 from tests.support.waiting import wait_until
 
@@ -87,6 +89,20 @@ def test_one_that_stays_submits_what_comes_and_outlives_a_folder_that_is_not_the
         assert submit.recent()[0].id in said
         flusher.send_signal(signal.SIGTERM)
         assert flusher.wait(10) == 143
+
+
+def test_the_doctor_looks_whether_it_can_be_used_and_whether_something_waits(folder: Path) -> None:
+    write(folder, "k")
+    with environment_of({"FARM_TASKS_SPOOL": str(folder)}):
+        usable, waits = path_checks.spool()
+    assert usable.state == "ok"
+    assert (waits.state, waits.text) == ("hint", "1 request(s) wait there, 0 failed.")
+    with environment_of({"FARM_TASKS_SPOOL": str(folder / "gone")}):
+        (missing,) = path_checks.spool()
+    assert missing.exit_code == 3
+    assert "FARM_TASKS_SPOOL" in missing.advice
+    with environment_of({}):
+        assert list(path_checks.spool()) == []
 
 
 @pytest.mark.chaos

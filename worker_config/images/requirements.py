@@ -1,6 +1,6 @@
 """Print what the image of the workers installs from PyPI, in one line: the build system too.
 
-    requirements.py pyproject.toml [EXTRA]...
+requirements.py pyproject.toml [EXTRA]...
 """
 
 import sys
