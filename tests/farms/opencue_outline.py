@@ -1,7 +1,7 @@
 """Builds an outline with our layer, as a submitter does. Run by a Python that has pyoutline.
 
-``opencue_outline.py FOLDER_OF_THE_LAYER COMMAND``. Prints the job's specification and the path of
-its session, as JSON.
+``opencue_outline.py FOLDER_OF_THE_LAYER COMMAND FILE``. Prints the job's specification and the path
+of its session, as JSON.
 """
 
 import json
@@ -21,7 +21,7 @@ renders = [Shell(name, command=["render", "%{FRAME}"]) for name in ("beauty", "d
 publish_layer(
     renders,
     "demo/SQ01/SH010/compositing",
-    "/projects/a b.mov",
+    sys.argv[3],
     "--status=wfa",
     command=sys.argv[2],
     env={"FARM_TASKS_BROKER_URL_FILE": "/etc/farm-tasks/broker"},

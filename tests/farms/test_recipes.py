@@ -16,10 +16,24 @@ import pytest
 import farm_tasks.farms
 from farm_tasks.farms.dialects import DIALECTS
 from tests.farms.publish_command import understood
+from tests.farms.pythons import found
 
 FARMS = Path(farm_tasks.farms.__file__).parent
 TASK = "demo/SQ01/SH010/compositing"
+PYTHONS = found()
 CGRU = os.environ.get("CGRU_LOCATION", "")
+
+
+OF_ANY_PYTHON = ["client.py", *(
+    f"deadline/FarmTasks/{name}.py" for name in ("FarmTasks", "farm_tasks_deadline", "post_job")
+), "afanasy/farm_tasks_afanasy.py", "tractor/farm_tasks_tractor.py"]  # fmt: skip
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+def test_every_python_of_a_farm_can_read_its_files(version: str) -> None:
+    code = "import sys; [compile(open(one).read(), one, 'exec') for one in sys.argv[1:]]"
+    files = [str(FARMS / one) for one in OF_ANY_PYTHON]
+    subprocess.run([PYTHONS[version], "-W", "error::SyntaxWarning", "-c", code, *files], check=True)
 
 
 def functions(path: str) -> dict[str, Any]:
