@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from farm_tasks.confinement import SourcePath, current
+from farm_tasks.confinement import current
 from farm_tasks.errors import InvalidArgument, NotConfigured
 from farm_tasks.transfer.partial_file import PartialFile
 from farm_tasks.transfer.progress import ProgressCallback, announce
@@ -34,6 +34,7 @@ class FramesMovie:
 
     Attributes:
         name: The pattern of the frames.
+        about: That, and all options.
     """
 
     def __init__(
@@ -42,10 +43,14 @@ class FramesMovie:
         if not options.get("fps"):
             raise InvalidArgument("fps: say how many frames a second has, such as 24000/1001.")
         self.name = frames
+        self.about = {"frames": frames, **options}
         self._pattern = task.source_pattern(frames)
         self._logo = None if options["logo"] is None else task.source(options["logo"], sent=False)
+        self._known = task.known
         self._kept_as = None if movie_path is None else task.target(movie_path)
         self._options = options
+        config = options["color_config"]
+        self._color_config = None if config is None else task.local(config)
         self._id = task.request.id
         task.request.meter.file = frames
 
@@ -64,7 +69,7 @@ class FramesMovie:
             raise NotConfigured("Frames are made into a movie in a worker only.")
         confined.also_read(folder)
         path = folder / f"{_stem(self.name)}.mp4"
-        made_of = {"frames": self.name, "labels": dict(labels), **self._options}
+        made_of = {**self.about, "labels": dict(labels)}
         facts = _made_before(folder, path, made_of)
         if facts is None:
             facts = self._make(path, labels, progress)
@@ -72,8 +77,8 @@ class FramesMovie:
         if self._kept_as is not None:
             announce(progress, "keeping the movie")
             _keep(path, self._kept_as)
-            facts = {**facts, "kept_as": self._kept_as}
-        return {**facts, "path": SourcePath(str(path), given=f"movie of {self.name}")}
+            facts = {**facts, "kept_as": self._known(self._kept_as)}
+        return {**facts, "path": str(path)}
 
     def _make(
         self, path: Path, labels: Mapping[str, str], progress: ProgressCallback | None
@@ -85,7 +90,7 @@ class FramesMovie:
         sequence = find_frames(self._pattern, options["frame_range"], options["missing_frames"])
         encoding = Encoding(
             fps=options["fps"],
-            color_config=options["color_config"],
+            color_config=self._color_config,
             color_space=options["color_space"],
             display=options["display"],
             view=options["view"],

@@ -1,7 +1,8 @@
 """A Kitsu that does what it is told at each request: answer, lose the answer, do half, refuse.
 
-It keeps comments, their attachments and previews as zou 1.0.97 does, and holds every request that
-changes something until the test says what becomes of it. Whose request it is, the token tells.
+It keeps comments, their attachments and previews, thumbnails and a playlist as zou 1.0.97 does, and
+holds every request that changes something until the test says what becomes of it. Whose request it
+is, the token tells.
 """
 
 from __future__ import annotations
@@ -21,6 +22,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 BOT = "33333333-3333-4333-8333-333333333333"
+STATUS = "22222222-2222-4222-8222-222222222222"
+OTHER_STATUS = "22222222-2222-4222-8222-222222222223"
+ENTITY = "44444444-4444-4444-8444-444444444444"
+PROJECT = "55555555-5555-4555-8555-555555555555"
+PLAYLIST = "66666666-6666-4666-8666-666666666666"
+BROKEN = b"broken"
+"""The content of a movie that Kitsu cannot process."""
+
 Answer = tuple[int, Any]
 Files = list[tuple[str, str, bytes]]
 """Of each its field, its name, its content."""
@@ -54,9 +63,29 @@ class ModelKitsu(http.server.ThreadingHTTPServer):
         with self.changed:
             self.comments: list[dict[str, Any]] = []
             self.previews: dict[str, dict[str, Any]] = {}
+            self.contents: dict[str, bytes] = {}
+            self.statuses: dict[str, str] = {}
+            """The status of each task, :data:`STATUS` where none is said."""
+
+            self.playlist: list[tuple[str, str]] = []
+            self.thumbnails: list[str] = []
+            """The previews that were made the main one, in that order."""
+
             self.held: dict[str, Held] = {}
             self.fates: list[str] | None = None
             """Decided in advance, one after the other, then all ``ok``; None to be asked."""
+
+    def delete_comment(self, comment: str) -> None:
+        """As zou does, with its previews."""
+        with self.changed:
+            [one] = [one for one in self.comments if one["id"] == comment]
+            self.comments.remove(one)
+            for preview in one["previews"]:
+                del self.previews[preview]
+
+    def names_of(self, comment: dict[str, Any]) -> list[str | None]:
+        """What the previews of a comment hold; None of one that waits for its content."""
+        return [self.previews[one]["original_name"] for one in comment["previews"]]
 
     def decide(self, token: str, fate: str) -> None:
         """Let the request of ``token`` go.
@@ -91,6 +120,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 )
             if match := re.search(r"data/preview-files/([^/]+)$", path):
                 return self._found(self.server.previews.get(match[1]))
+            if match := re.search(r"data/tasks/([^/]+)/full$", path):
+                return self._answer(200, self._task(match[1]))
+        if path.endswith("data/task-status"):
+            return self._answer(200, [{"id": STATUS, "short_name": "wfa", "name": "Waiting"}])
+        if match := re.search(r"data/(entities|projects|playlists)/([^/]+)$", path):
+            return self._answer(200, {"id": match[2], "data": None, "fps": "24"})
         if path.endswith("/auth/authenticated"):
             return self._answer(200, {"user": {"id": BOT}})
         return self._answer(200, {"version": "1.0.97"})
@@ -110,13 +145,21 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif match := re.search(r"comments/([^/]+)/add-attachment$", path):
             self._hold("attachments", lambda most: self._attach(match[1], files, most))
         elif match := re.search(r"comments/([^/]+)/add-preview$", path):
-            self._hold("preview", lambda _most: self._preview(match[1]))
+            self._hold("preview", lambda _most: self._preview(match[1], fields.get("revision")))
+        elif match := re.search(r"playlists/([^/]+)/add-entity$", path):
+            entry = (fields["entity_id"], fields["preview_file_id"])
+            self._hold("playlist", lambda _most: self._add_to_playlist(entry))
         elif path.endswith("/batch-comment"):
             self._hold("batch", lambda most: self._batch(fields, files, most))
         elif match := re.search(r"pictures/preview-files/([^/]+)$", path):
             self._hold("upload", lambda most: self._store(match[1], files, most))
         else:
             self._answer(404, {"message": path})
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        preview = self.path.partition("?")[0].split("/")[-2]
+        self._hold("thumbnail", lambda _most: self._show(preview))
 
     def _hold(self, what: str, act: Callable[[int | None], Answer]) -> None:
         held = Held(what, act)
@@ -158,10 +201,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             "task_status_id": fields["task_status_id"],
             "text": fields["comment"],
             "person_id": BOT,
+            "created_at": f"2026-11-22T10:00:{len(self.server.comments):02}",
             "previews": [],
             "attachment_files": _attachments(files[:most]),
         }
         self.server.comments.append(comment)
+        self.server.statuses[task] = fields["task_status_id"]
         return 201, comment
 
     def _batch(self, fields: dict[str, str], files: Files, most: int | None) -> Answer:
@@ -173,7 +218,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             comment = {**comment, "preview_files": []}
             for one in files:
                 if one[0].startswith(f"preview_file-{number}-"):
-                    _, preview = self._preview(comment["id"])
+                    _, preview = self._preview(comment["id"], None)
                     self._store(preview["id"], [one], most)
                     comment["preview_files"].append(preview)
             made.append(comment)
@@ -186,12 +231,27 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 one["attachment_files"] += added
         return 201, added
 
-    def _preview(self, comment: str) -> Answer:
-        preview = {"id": str(uuid.uuid4()), "original_name": None, "status": "processing"}
+    def _preview(self, comment: str, revision: int | None) -> Answer:
+        found = next((one for one in self.server.comments if one["id"] == comment), None)
+        if found is None:
+            return 404, {"message": "no such comment"}
+        others = [self.server.previews[one]["revision"] for one in found["previews"]]
+        taken = [one["revision"] for one in self.server.previews.values()]
+        if revision is None:
+            revision = others[0] if others else max(taken, default=0) + 1
+        elif not others and revision in taken:
+            return 400, {"message": "there is such a revision"}
+        preview = {
+            "id": str(uuid.uuid4()),
+            "revision": revision,
+            "original_name": None,
+            "extension": None,
+            "file_size": None,
+            "duration": None,
+            "status": "processing",
+        }
         self.server.previews[preview["id"]] = preview
-        for one in self.server.comments:
-            if one["id"] == comment:
-                one["previews"].append(preview["id"])
+        found["previews"].append(preview["id"])
         return 201, preview
 
     def _store(self, preview: str, files: Files, most: int | None) -> Answer:
@@ -201,9 +261,33 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if found["original_name"]:
             return 400, {"message": "has its content already"}
         if most is None:
-            found["original_name"] = files[0][1].rpartition(".")[0]
-            found["status"] = "ready"
+            _, name, content = files[0]
+            found["original_name"], _, found["extension"] = name.rpartition(".")
+            found["file_size"] = len(content)
+            found["status"] = "broken" if content == BROKEN else "ready"
+            self.server.contents[preview] = content
         return 201, found
+
+    def _show(self, preview: str) -> Answer:
+        if preview not in self.server.previews:
+            return 404, {"message": "no such preview"}
+        self.server.thumbnails.append(preview)
+        return 200, {"id": preview}
+
+    def _add_to_playlist(self, entry: tuple[str, str]) -> Answer:
+        if entry not in self.server.playlist:
+            self.server.playlist.append(entry)
+        return 200, {"id": PLAYLIST}
+
+    def _task(self, task: str) -> dict[str, Any]:
+        names = ("project", "sequence", "entity", "task_type")
+        return {
+            "id": task,
+            "task_status_id": self.server.statuses.get(task, STATUS),
+            "project_id": PROJECT,
+            "entity_id": ENTITY,
+            **{name: {"name": name} for name in names},
+        }
 
     def _delete(self, preview: str) -> None:
         self.server.previews.pop(preview, None)

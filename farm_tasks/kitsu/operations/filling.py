@@ -35,6 +35,7 @@ def filled(
     no_job: bool,
     client: KitsuClient | None,
     progress: ProgressCallback | None,
+    before_sending: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
     """The preview that ``make`` makes or finds, with its content."""
     size = size_of(path)
@@ -48,7 +49,7 @@ def filled(
         try:
             with remembering(ledger, go_on) if is_ours else contextlib.nullcontext():
                 uploaded = _uploaded(
-                    ledger, target, path, normalize_movie, no_job, client, progress
+                    ledger, target, path, normalize_movie, no_job, client, progress, before_sending
                 )
             break
         except EntityNotFound:
@@ -71,10 +72,12 @@ def _uploaded(
     no_job: bool,
     client: KitsuClient | None,
     progress: ProgressCallback | None,
+    before_sending: Callable[[], object],
 ) -> dict[str, Any]:
     preview = target["id"]
 
     def send() -> Any:
+        before_sending()
         return upload(
             gazu.task.upload_preview_file,
             preview,

@@ -10,7 +10,7 @@ import gazu
 from gazu.client import KitsuClient
 
 from farm_tasks.entity import entity_id
-from farm_tasks.errors import BrokenMovie, NotAllowed, StillProcessing
+from farm_tasks.errors import BrokenMovie, EntityNotFound, NotAllowed, StillProcessing
 from farm_tasks.kitsu.calls import calling
 from farm_tasks.kitsu.ledger import PROCESSED, Ledger
 from farm_tasks.kitsu.operations.filling import forget_preview
@@ -33,6 +33,7 @@ def ready(
 
     Raises:
         BrokenMovie: it cannot.
+        EntityNotFound: somebody has deleted it; or an earlier try has, which ended right then.
         StillProcessing: it has not yet.
     """
     announce(progress, "waiting for Kitsu")
@@ -40,8 +41,12 @@ def ready(
     began = _began(ledger, preview)
     deadline = time.monotonic() + LONGEST_WAIT
     while time.monotonic() < deadline:
-        with calling(client) as kitsu:
-            found: dict[str, Any] = gazu.files.get_preview_file(preview, client=kitsu)
+        try:
+            with calling(client) as kitsu:
+                found: dict[str, Any] = gazu.files.get_preview_file(preview, client=kitsu)
+        except EntityNotFound:
+            forget_preview(ledger)
+            raise
         if found["status"] == "ready":
             ledger.observe(PROCESSED, max(0.0, ledger.now() - began))
             return found

@@ -6,14 +6,15 @@ ledger, so that whatever ends a try, the next one goes on from there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 import gazu
 from gazu.client import KitsuClient
 
-from farm_tasks.confinement import name_in_submission
+from farm_tasks.confinement import SourcePath, name_in_submission
 from farm_tasks.entity import Entity
 from farm_tasks.errors import BadResponse, EntityNotFound, InvalidArgument
 from farm_tasks.kitsu.calls import calling
@@ -27,10 +28,11 @@ from farm_tasks.kitsu.checks import (
 from farm_tasks.kitsu.client import kitsu_client
 from farm_tasks.kitsu.ledger import Ledger, Memory, Part, is_done
 from farm_tasks.kitsu.lookup import find_person, find_playlist, find_status, find_task
-from farm_tasks.kitsu.operations.comments import add_comment
+from farm_tasks.kitsu.operations.comments import add_comment, comment_about
 from farm_tasks.kitsu.operations.filling import (
     filled,
     forget_if_deleted,
+    forget_preview,
     made_on,
     previews_of,
 )
@@ -45,7 +47,9 @@ _TARGET = "target"
 _COMMENT = ("id", "text", "task_status_id", "person_id", "created_at", "attachment_files")
 """What is told of the comment. Kitsu also says all about its author."""
 
+_STATUS = "status"
 _MOVIE = "movie"
+_SENT = "sent"
 _CONTENT = "content"
 
 
@@ -54,6 +58,9 @@ class MovieMaker(Protocol):
 
     name: str
     """What it is made of, the same wherever it is made."""
+
+    about: dict[str, Any]
+    """JSON-safe: all that makes it this movie and no other, but for the labels."""
 
     def __call__(
         self, labels: Mapping[str, str], progress: ProgressCallback | None
@@ -67,7 +74,7 @@ class MovieMaker(Protocol):
 
         Returns:
             JSON-safe facts; ``path`` is where it is, ``frames`` how many it has, ``fps`` its rate
-            as ``24000/1001``.
+            as ``24000/1001``, ``sha256`` its digest.
         """
 
 
@@ -134,67 +141,59 @@ def publish(
     names = [*([movie.name] if movie else []), *paths]
     wanted = revision_of(revision, names[0])
     check_thumbnail(thumbnail)
-    target = _target(ledger, task, task_status, person, playlist, client, clock)
-    if movie is not None:
-        path = _movie_path(ledger, movie, target, clock)
-        paths.insert(0, path)
-    before = sum(map(size_of, attached))
-    total = before + sum(_size(Part(ledger, f"preview{at}"), one) for at, one in enumerate(paths))
-    posted = add_comment(
-        target["task"]["id"],
-        target["task_status"],
-        comment=comment,
-        person=target["person"],
-        attachments=attached,
-        client=client,
-        progress_callback=Share(clock, 0, total),
-        ledger=ledger,
-    )
-    published = []
-    with remembering(ledger, f"Comment {posted['id']} was posted."):
-        for index, path in enumerate(paths):
-            keep = index == 0 and movie is not None
-            normalize = (not keep) if normalize_movie is None else normalize_movie
-            try:
+    with _beginning_anew(ledger, client):
+        target = _target(ledger, task, task_status, person, playlist, client, clock)
+        made = None
+        if movie is not None:
+            made = _made(ledger, movie, target, comment, clock)
+            paths.insert(0, SourcePath(made["path"], given=f"movie of {movie.name}"))
+        before = sum(map(size_of, attached))
+        total = before + sum(_size(Part(ledger, f"preview{at}"), p) for at, p in enumerate(paths))
+        posted = add_comment(
+            target["task"]["id"],
+            _status(ledger, target, comment, client),
+            comment=comment,
+            person=target["person"],
+            attachments=attached,
+            client=client,
+            progress_callback=Share(clock, 0, total),
+            ledger=ledger,
+        )
+        published = []
+        with remembering(ledger, f"Comment {posted['id']} was posted."):
+            for index, path in enumerate(paths):
+                of_frames = made if index == 0 else None
+                normalize = (of_frames is None) if normalize_movie is None else normalize_movie
                 content = _content(
                     Part(ledger, f"preview{index}"),
                     posted,
                     path,
                     wanted,
                     normalize,
+                    of_frames["sha256"] if of_frames else None,
                     client,
                     Share(clock, before, total),
                 )
-            except EntityNotFound:
-                forget_if_deleted(ledger, posted["id"], client)
-                raise
-            before += content["size"]
-            published.append(content)
-        frame_wanted = thumbnail is not None and _is_movie(published[0])
-        if wait_until_ready or frame_wanted:
-            for index, content in enumerate(published):
-                _see_ready(Part(ledger, f"preview{index}"), content, client, clock)
-        if thumbnail is not None:
-            announce(clock, "setting the thumbnail")
-            set_thumbnail(
-                published[0]["id"],
-                target["task"],
-                thumbnail if frame_wanted else None,
-                ledger.read(_MOVIE),
-                client,
-            )
-        if target["playlist"] is not None:
-            announce(clock, "adding to the playlist")
-            with calling(client) as kitsu:
-                # Kitsu skips what is there already (zou, playlists_service).
-                gazu.playlist.add_entity_to_playlist(
-                    {"id": target["playlist"]},
-                    target["task"]["entity_id"],
-                    published[0]["id"],
-                    client=kitsu,
-                )
+                before += content["size"]
+                published.append(content)
+            _show(ledger, target, published, wait_until_ready, thumbnail, made, client, clock)
     clock(total, total)
-    return _told(ledger, target, posted, published, clock, client)
+    return _told(target, posted, published, made, clock, client)
+
+
+@contextlib.contextmanager
+def _beginning_anew(ledger: Ledger, client: KitsuClient | None) -> Iterator[None]:
+    """Have a retry by hand look the names up again, and post again if the comment was deleted."""
+    try:
+        yield
+    except EntityNotFound:
+        target = ledger.read(_TARGET)
+        if target is not None:
+            ledger.write(_TARGET, {**target, "about": None})
+        posted = is_done(ledger, "comment")
+        if posted is not None:
+            forget_if_deleted(ledger, posted["id"], client)
+        raise
 
 
 def _target(
@@ -206,24 +205,23 @@ def _target(
     client: KitsuClient | None,
     progress: ProgressCallback,
 ) -> dict[str, Any]:
-    """The ids behind the names, looked up once: they, and the present status, may change."""
+    """The ids behind the names, looked up once: names may change."""
     about = [task, task_status, person, playlist]
     noted = ledger.read(_TARGET)
     if noted is not None and noted["about"] == about:
         return dict(noted["found"])
     announce(progress, "looking up the task")
     found = find_task(task, client)
-    kept = ("id", "path", "project_id", "entity_id", "task_status_id")
+    today = datetime.fromtimestamp(ledger.now()).astimezone().strftime("%Y-%m-%d")
+    kept = ("id", "path", "project_id", "entity_id")
     target = {
         "task": {name: found[name] for name in kept},
-        "task_status": found["task_status_id"]
-        if task_status is None
-        else find_status(task_status, client)["id"],
+        "task_status": None if task_status is None else find_status(task_status, client)["id"],
         "person": None,
         "artist": "",
         "playlist": None,
         # Written into the picture: a later try has to make the same movie.
-        "date": datetime.fromtimestamp(ledger.now()).astimezone().strftime("%Y-%m-%d"),
+        "date": noted["found"]["date"] if noted is not None else today,
     }
     if person is not None:
         one = find_person(person, client)
@@ -234,13 +232,45 @@ def _target(
     return target
 
 
-def _movie_path(
-    ledger: Ledger, movie: MovieMaker, target: dict[str, Any], progress: ProgressCallback
+def _status(
+    ledger: Ledger, target: dict[str, Any], comment: str, client: KitsuClient | None
 ) -> str:
-    """The movie, made unless what it is for is in Kitsu already."""
-    noted = ledger.read(_MOVIE)
-    if noted is not None and _is_uploaded(Part(ledger, "preview0")):
-        return str(noted["path"])
+    """The status that the comment sets.
+
+    None is given for the present one: as it is when the comment is first tried, which may be long
+    after the names were looked up. From then on the comment is known by it.
+    """
+    given: str | None = target["task_status"]
+    if given is not None:
+        return given
+    about = [target["task"]["id"], comment, target["person"]]
+    noted = ledger.read(_STATUS)
+    if noted is None or noted["about"] != about or ledger.read("comment") is None:
+        with calling(client) as kitsu:
+            found = gazu.task.get_task(target["task"]["id"], client=kitsu)
+        noted = {"about": about, "status": found["task_status_id"]}
+        ledger.write(_STATUS, noted)
+    return str(noted["status"])
+
+
+def _posted(ledger: Ledger, target: dict[str, Any], comment: str) -> dict[str, Any] | None:
+    """The comment, if an earlier try has posted it."""
+    task, person = target["task"]["id"], target["person"]
+    status = target["task_status"] or (ledger.read(_STATUS) or {"status": ""})["status"]
+    found: dict[str, Any] | None = is_done(
+        ledger, "comment", comment_about(task, status, comment, person)
+    )
+    return found
+
+
+def _made(
+    ledger: Ledger,
+    movie: MovieMaker,
+    target: dict[str, Any],
+    comment: str,
+    progress: ProgressCallback,
+) -> dict[str, Any]:
+    """The facts of the movie, made unless what it is for is in Kitsu already."""
     names = target["task"]["path"].split("/")
     labels = {
         "project": names[0],
@@ -249,11 +279,19 @@ def _movie_path(
         "artist": target["artist"],
         "date": target["date"],
     }
+    about = {**movie.about, "labels": labels}
+    part = Part(ledger, "preview0")
+    noted = ledger.read(_MOVIE)
+    if noted is not None and noted["about"] != about:
+        noted = None
+        forget_preview(part)  # it has the same name
+    posted = _posted(ledger, target, comment)
+    if noted and posted and _kept(part, posted["id"], f"movie of {movie.name}"):
+        return dict(noted["facts"])  # the file itself need not be there any more
     announce(progress, "encoding")
-    made = movie(labels, progress)
-    ledger.write(_MOVIE, made)
-    path: str = made["path"]
-    return path
+    facts = movie(labels, progress)
+    ledger.write(_MOVIE, {"about": about, "facts": facts})
+    return facts
 
 
 def _content(
@@ -262,13 +300,14 @@ def _content(
     path: str,
     revision: int | None,
     normalize: bool,
+    sha256: str | None,
     client: KitsuClient | None,
     progress: ProgressCallback,
 ) -> dict[str, Any]:
     """A preview with its content, and what was sent."""
-    noted = part.read(_CONTENT)
-    if noted is not None and _is_uploaded(part) and noted["comment"] == comment["id"]:
-        return noted
+    kept = _kept(part, comment["id"], name_in_submission(path))
+    if kept is not None:
+        return kept
     path = preview_file_path(path)
     task, comment_id = comment["object_id"], comment["id"]
 
@@ -281,8 +320,15 @@ def _content(
         announce(progress, "making the preview")
         return made_on(part, task, comment_id, path, create, client)
 
+    def note() -> None:
+        # Kitsu may turn out to have the bytes of this try when the next one has others: a file that
+        # was replaced, a movie by another version.
+        part.write(_SENT, {"size": size_of(path), "sha256": sha256})
+
     with digesting(path) as digest:
-        uploaded = filled(part, make, path, normalize, False, client, progress)
+        uploaded = filled(part, make, path, normalize, False, client, progress, note)
+        sent = part.read(_SENT) or {"size": size_of(path), "sha256": None}
+        is_same = sent["size"] == size_of(path)
         content = {
             "comment": comment_id,
             "id": uploaded["id"],
@@ -291,21 +337,73 @@ def _content(
             "extension": uploaded["extension"] or extension_of(path),
             "file": name_in_submission(path),
             "normalized": normalize,
-            "size": size_of(path),
-            "sha256": digest(),
+            "size": sent["size"],
+            "sha256": sent["sha256"] or (digest() if is_same else None),
         }
     part.write(_CONTENT, content)
     return content
 
 
-def _is_uploaded(part: Part) -> bool:
-    return part.read(_CONTENT) is not None and is_done(part, "upload") is not None
+def _kept(part: Part, comment: str, file: str) -> dict[str, Any] | None:
+    """What was noted of a preview on this comment that has this file's content already."""
+    noted = part.read(_CONTENT)
+    if noted is None or is_done(part, "upload") is None:
+        return None
+    return dict(noted) if (noted["comment"], noted["file"]) == (comment, file) else None
 
 
 def _size(part: Part, path: str) -> int:
     """Bytes. A movie that an earlier try has made and uploaded need not be there any more."""
     noted = part.read(_CONTENT)
-    return int(noted["size"]) if noted is not None and _is_uploaded(part) else size_of(path)
+    is_kept = noted is not None and _kept(part, noted["comment"], name_in_submission(path))
+    return int(noted["size"]) if noted is not None and is_kept else size_of(path)
+
+
+def _show(
+    ledger: Ledger,
+    target: dict[str, Any],
+    published: list[dict[str, Any]],
+    wait_until_ready: bool,
+    thumbnail: int | str | None,
+    made: dict[str, Any] | None,
+    client: KitsuClient | None,
+    progress: ProgressCallback,
+) -> None:
+    """Wait for Kitsu, then put the first preview where it is to be seen."""
+    first = published[0]
+    frame_wanted = thumbnail is not None and _is_movie(first)
+    if wait_until_ready or frame_wanted:
+        for index, content in enumerate(published):
+            _see_ready(Part(ledger, f"preview{index}"), content, client, progress)
+
+    def stand_for_shot() -> None:
+        announce(progress, "setting the thumbnail")
+        frame = thumbnail if frame_wanted else None
+        set_thumbnail(first["id"], target["task"], frame, made, client)
+
+    def join_playlist() -> None:
+        announce(progress, "adding to the playlist")
+        # Kitsu skips what is there already (zou, playlists_service).
+        with calling(client) as kitsu:
+            gazu.playlist.add_entity_to_playlist(
+                {"id": target["playlist"]},
+                target["task"]["entity_id"],
+                first["id"],
+                client=kitsu,
+            )
+
+    if thumbnail is not None:
+        _unless_noted(ledger, "thumbnail", [first["id"], thumbnail], stand_for_shot)
+    if target["playlist"] is not None:
+        _unless_noted(ledger, "playlist", [first["id"], target["playlist"]], join_playlist)
+
+
+def _unless_noted(ledger: Ledger, step: str, about: list[Any], do: Callable[[], object]) -> None:
+    """Do what does no harm twice, but not again later: somebody may have changed it meanwhile."""
+    noted = ledger.read(step)
+    if noted is None or noted["about"] != about:
+        do()
+        ledger.write(step, {"about": about})
 
 
 def _see_ready(
@@ -326,10 +424,10 @@ def _is_movie(content: dict[str, Any]) -> bool:
 
 
 def _told(
-    ledger: Ledger,
     target: dict[str, Any],
     comment: dict[str, Any],
     published: list[dict[str, Any]],
+    made: dict[str, Any] | None,
     clock: StageClock,
     client: KitsuClient | None,
 ) -> dict[str, Any]:
@@ -342,9 +440,10 @@ def _told(
             f"The comment is in the bot's name and not in {target['artist']}'s: Kitsu allows that "
             "to bots with the role of a manager or more."
         )
-    movie = ledger.read(_MOVIE)
-    if movie is not None:
-        notes += movie.get("warnings", [])
+    movie = None
+    if made is not None:
+        notes += made.get("warnings", [])
+        movie = {**made}
         del movie["path"]  # a worker's own, and gone by now
     kept = ("id", "revision", "status", "file", "size", "sha256")
     return {
