@@ -126,7 +126,7 @@ class Census:
                 found.append(finding("wrong bytes", f"preview {one['id']} ({one['status']})"))
         if record.state != "SUCCESS":
             found.append(finding("failed", f"all is there, but the submission is {_told(record)}"))
-        elif [one["id"] for one in record.result] != [comments[0]["id"], stored[0]["id"]]:
+        elif _ids(record.result) != [comments[0]["id"], stored[0]["id"]]:
             found.append(finding("disagreement", f"the submission says {record.result}"))
         return found
 
@@ -140,6 +140,12 @@ class Census:
             path = Path(folder) / "content"
             gazu.files.download_preview_file(preview, str(path), client=self._kitsu)
             return digest(path)
+
+
+def _ids(result: Any) -> list[str]:
+    """Of the comment and the previews that ``publish_preview`` or ``publish`` says it made."""
+    rows = [result["comment"], *result["previews"]] if isinstance(result, dict) else result
+    return [one["id"] for one in rows]
 
 
 def _told(record: Record) -> str:

@@ -21,10 +21,13 @@ class Crew:
         folder: For their logs.
         environment: Theirs.
         slots: How many transfers each runs at once.
+
+    Attributes:
+        folder: As given.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str], slots: int) -> None:
-        self._folder = folder
+        self.folder = folder
         self.environment = dict(environment)
         self._pool: dict[str, Any] = {"concurrency": slots}
         self._numbers = itertools.count(1)
@@ -46,7 +49,7 @@ class Crew:
             kill_whole(worker)
 
     def _new_folder(self) -> Path:
-        return self._folder / f"worker-{next(self._numbers)}"
+        return self.folder / f"worker-{next(self._numbers)}"
 
     def _start(self, worker: Worker) -> Worker:
         worker.start()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +11,9 @@ from gazu.client import KitsuClient
 from farm_tasks.errors import FarmTasksError, HalfDone, Incomplete, TemporaryFailure, Unsettled
 from farm_tasks.kitsu import operations
 from farm_tasks.kitsu.ledger import Memory
-from tests.ledger.model_kitsu import ModelKitsu, model_kitsu
+from tests.ledger.model_kitsu import STATUS, ModelKitsu
 
 TASK = "11111111-1111-4111-8111-111111111111"
-STATUS = "22222222-2222-4222-8222-222222222222"
 
 
 class Kept(Memory):
@@ -27,33 +24,6 @@ class Kept(Memory):
 
     def now(self) -> float:
         return self.clock
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ModelKitsu]:
-    with model_kitsu() as running:
-        yield running
-
-
-@pytest.fixture
-def kitsu(server: ModelKitsu) -> ModelKitsu:
-    server.clear()
-    server.fates = []
-    return server
-
-
-@pytest.fixture
-def client(kitsu: ModelKitsu) -> KitsuClient:
-    client = KitsuClient(kitsu.url)
-    client.access_token = "token"
-    return client
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> dict[str, str]:
-    for number, name in enumerate(["shot.zip", "notes.txt", "grade.cdl"], 1):
-        (tmp_path / name).write_bytes(b"x" * number)
-    return {one.stem: str(one) for one in tmp_path.iterdir()}
 
 
 def until_done(kept: Kept, run: Any) -> Any:

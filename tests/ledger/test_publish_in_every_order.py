@@ -1,7 +1,7 @@
 """Whatever happens in whatever order, what ``publish`` publishes is there once.
 
-As tests/ledger/test_every_order.py does it, with all that ``publish`` may be asked for. Each try
-has a machine of its own: the movie that an earlier one has made is not there.
+As tests/ledger/test_every_order.py does it, with all that ``publish`` may be asked for. Each try is
+on a machine of its own: the movie that an earlier one has made is not there.
 """
 
 from __future__ import annotations
