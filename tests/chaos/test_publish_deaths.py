@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import gazu
 import pytest
 
 from farm_tasks import submit
-from farm_tasks.errors import BrokenMovie
 from farm_tasks.kitsu.lookup import find_task
 from farm_tasks.media import Encoding, find_frames, make_movie
 from tests.chaos.census import Publish
@@ -21,7 +16,7 @@ from tests.chaos.crew import kill_slots, kill_whole
 from tests.chaos.phases import ON_THE_ROAD, Fault, Phase, Plan
 from tests.chaos.stage import Stage
 from tests.support.frames import exr_frames
-from tests.support.media import digest, movie, noise
+from tests.support.media import digest
 from tests.support.waiting import wait_until
 from tests.support.worker import Worker
 
