@@ -233,9 +233,9 @@ class Settings(BaseSettings):
             return tuple(Path(part) for part in value.split(os.pathsep) if part)
         return value
 
-    @field_validator("scratch_folder", "spool_folder")
+    @field_validator("scratch_folder", "spool_folder", "path_map")
     @classmethod
-    def _absolute_folder(cls, value: Path | None) -> Path | None:
+    def _absolute_path(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_absolute():
             raise ValueError(f"{value} is not an absolute path")
         return value

@@ -167,7 +167,7 @@ build)
 down)
     shift
     # With every profile: what was started is stopped, whatever the file says by now.
-    COMPOSE_PROFILES=kitsu,monitoring compose down --remove-orphans "$@"
+    COMPOSE_PROFILES=kitsu,monitoring,media compose down --remove-orphans "$@"
     ;;
 compose)
     shift

@@ -138,9 +138,7 @@ class Bars:
             Text(text.shortened(_name(record), name_width)),
             bar,
             "" if percent is None else f"{int(percent)}%",
-            text.sizes(progress.bytes_read, progress.total)
-            if progress.bytes_read or progress.total
-            else "",
+            text.amount(progress),
             self._stage(record),
         )
 

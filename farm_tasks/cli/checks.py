@@ -158,7 +158,7 @@ def result_backend() -> Iterator[Finding]:
 
 def workers() -> Iterator[Finding]:
     """Whether a worker answers, and each queue has one; and how many messages wait in it."""
-    from farm_tasks.queues import ALL, DEFAULT  # noqa: PLC0415
+    from farm_tasks.queues import ALL, DEFAULT, MEDIA  # noqa: PLC0415
     from farm_tasks.submit.connection import sender  # noqa: PLC0415
 
     app = sender()
@@ -186,8 +186,8 @@ def workers() -> Iterator[Finding]:
         if names:
             told = f"{queue}: {wait}, {len(names)} listening: {', '.join(names)}"
             yield Finding("worker", "ok", told)
-        elif queue == DEFAULT and not waiting[queue]:
-            # Our own submitters send nothing there.
+        elif queue in {DEFAULT, MEDIA} and not waiting[queue]:
+            # Our own submitters send nothing to the one, and not every farm has frames.
             yield Finding("worker", "not set", f"{queue}: {wait}, nobody listening")
         else:
             yield _failed(
@@ -258,7 +258,7 @@ def roots() -> Iterator[Finding]:
         if not folders:
             yield Finding(name, "not set", f"{variable}: {_ONLY_WORKERS}")
         for folder in folders:
-            yield _root(name, variable, folder, writes=name.startswith("write"))
+            yield usable_folder(name, variable, folder, writes=name.startswith("write"))
 
 
 def limits() -> Iterator[Finding]:
@@ -280,7 +280,8 @@ def limits() -> Iterator[Finding]:
         yield Finding("rate", "ok", f"{now} now ({given.rate})")
 
 
-def _root(name: str, variable: str, folder: Path, *, writes: bool) -> Finding:
+def usable_folder(name: str, variable: str, folder: Path, *, writes: bool) -> Finding:
+    """Whether a folder that ``variable`` names is there, and can be read, or written to."""
     if not folder.is_dir():
         return _failed(
             name, FileMissing(f"{folder} is not a folder here."), f"Mount it or change {variable}."

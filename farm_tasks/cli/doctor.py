@@ -48,6 +48,7 @@ def _findings() -> Iterator[Finding]:
         checks.workers,
         checks.kitsu,
         checks.roots,
+        path_checks.spool,
         checks.limits,
     )
     for group in groups:

@@ -1,11 +1,11 @@
-"""The doctor's check of the path map."""
+"""The doctor's checks of the path map and of the spool."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 
-from farm_tasks.cli.checks import Finding
+from farm_tasks.cli.checks import Finding, usable_folder
 from farm_tasks.errors import NotConfigured
 
 
@@ -37,3 +37,27 @@ def path_map() -> Iterator[Finding]:
             )
         else:
             yield Finding("path map", "ok", f"[{table}] {there}")
+
+
+def spool() -> Iterator[Finding]:
+    """Whether requests can be kept while the broker is away, and whether some wait."""
+    from farm_tasks.settings import settings  # noqa: PLC0415
+
+    folder = settings().spool_folder
+    if folder is None:
+        return
+    found = usable_folder("spool", "FARM_TASKS_SPOOL", folder, writes=True)
+    yield found
+    if found.exit_code:
+        return
+    from farm_tasks.submit.spool import waiting  # noqa: PLC0415
+
+    entries = waiting(folder)
+    failed = sum(entry.failed for entry in entries)
+    if entries:
+        yield Finding(
+            "spool",
+            "hint",
+            f"{len(entries) - failed} request(s) wait there, {failed} failed.",
+            "Is there a `farm-tasks worker --spool`? See `farm-tasks spool list`.",
+        )

@@ -32,6 +32,7 @@ _COMMANDS = {
     "batch": ("batch:batch", "Transfer many files as one."),
     "spool": ("spool:spool", "Submit what waited in a folder while the broker was away."),
     "worker": ("worker:worker", "Run a worker on this machine."),
+    "farms": ("farms:farms", "List or copy the files that render farms need."),
     "flower": ("flower:flower", "Watch workers and transfers in a browser."),
     "metrics": ("metrics:metrics", "Serve figures for Prometheus."),
     "map-path": ("map_path:map_path", "Show what the path map makes of a path, and why."),

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from farm_tasks.plain_text import plain as plain  # noqa: PLC0414 (one module for all that is shown)
+
+if TYPE_CHECKING:
+    from farm_tasks.transfer.progress import Progress
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -28,6 +32,15 @@ def sizes(done: float, total: float) -> str:
     factor = 1000 ** _UNITS.index(unit)
     places = 0 if unit == "B" else 1
     return f"{done / factor:.{places}f}/{total / factor:.{places}f} {unit}"
+
+
+def amount(progress: Progress) -> str:
+    """What is done of a transfer: its bytes, or before there are any the frames of its movie."""
+    if progress.frames_total and not progress.bytes_read:
+        return f"{progress.frames_done}/{progress.frames_total} frames"
+    if progress.bytes_read or progress.total:
+        return sizes(progress.bytes_read, progress.total)
+    return ""
 
 
 def rate(bytes_per_second: float) -> str:

@@ -218,8 +218,8 @@ def describe(record: Record) -> str:
     parts = [text.one_line(progress.stage or record.state.lower())]
     if progress.percent is not None:
         parts.append(f"{progress.percent:.0f} %")
-    if progress.bytes_read or progress.total:
-        parts.append(text.sizes(progress.bytes_read, progress.total))
+    if amount := text.amount(progress):
+        parts.append(amount)
     if progress.rate > 0:
         parts.append(text.rate(progress.rate))
     if progress.eta:

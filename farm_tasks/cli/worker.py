@@ -55,8 +55,9 @@ def _queue_names(_ctx: click.Context, _param: click.Parameter, value: str | None
     "-Q",
     metavar="Q,...",
     callback=_queue_names,
-    help="What to take: uploads, downloads, small, default (what was sent with Celery alone). By "
-    "default all of them, in turn.",
+    help="What to take: uploads, downloads, small, media (frames to make movies of), default (what "
+    "was sent with Celery alone). By default all of them, in turn; media only where the extra of "
+    "that name is installed.",
 )
 @click.option(
     "--hostname",

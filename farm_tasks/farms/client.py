@@ -118,6 +118,8 @@ def run(command, arguments, key, priority="normal", farm_job=None, seconds=SECON
                 raise Failed("%s cannot be run: %s. Set its full path." % (argv[0], error))
             _wait(process, argv[0], seconds)
             printed, said = _read(out), _read(err).strip()
+    if printed.startswith("spooled "):  # it has kept the request itself: FARM_TASKS_SPOOL
+        return printed[len("spooled ") :].strip()
     if process.returncode:
         code = process.returncode if process.returncode > 0 else TEMPORARY
         raise Failed(said or "%s ended with code %d." % (argv[0], code), code)
@@ -164,6 +166,7 @@ def write(spool, arguments, key=None, priority="normal", farm_job=None):
             stream.write(_json(request))
             stream.flush()
             os.fsync(stream.fileno())
+        os.chmod(half, 0o640)  # who submits it is of the group, whatever umask the farm has
         os.rename(half, path)
     except (IOError, OSError) as error:
         _remove(half)

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 
 from farm_tasks.plain_text import plain
 
-LONGEST_TEXT = 400
+LONGEST_TEXT = 1000
 """Characters of a text in a line. OpenJD's reader cuts lines at 64 KiB, and takes what comes after
 the cut for another line (openjd-sessions 0.13, ``LOG_LINE_MAX_LENGTH``)."""
 
-# OpenJD looks at the beginning of a line, Afanasy anywhere in it (CGRU, afanasy/python/parsers).
+# OpenJD looks at a line's beginning, Afanasy anywhere (CGRU 3.4.1, afanasy/python/parsers).
 _DIRECTIVE = re.compile(
-    r"(?P<word>(?i:openjd|alf|tr)(?=_)|(?:PROGRESS|FRAME|ACTIVITY)(?=: )|(?=\[ PARSER))(?P<sign>.)"
+    r"(?P<word>(?i:openjd|alf|tr)(?=_)|(?:PROGRESS|FRAME|ACTIVITY|REPORT)(?=: )"
+    r"|(?=(?i:\[ parser))|(?=@IMAGE))(?P<sign>.)"
 )
 
 

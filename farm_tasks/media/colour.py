@@ -1,8 +1,12 @@
 """From the frames' colour space to that of a display, by OpenColorIO.
 
-Scene-linear and log frames go through a display and view of the configuration. What is made for a
-display already (PNG, JPEG, and TIFF and DPX of whole numbers) is left as it is, unless the colour
-space is given.
+Frames go through a display and view of the configuration from the space that is given, else:
+
+- EXR, and any file of floats: as the file rules of a studio's configuration say, else from its
+  role ``scene_linear``. The built-in configurations take every EXR for ACES2065-1, which is for
+  exchange, and renderers write the working space: their rules are left out.
+- DPX of whole numbers: from what those rules say, else as PNG.
+- PNG, JPEG, and TIFF of whole numbers are made for a display already, and left as they are.
 """
 
 from __future__ import annotations
@@ -49,6 +53,9 @@ class DisplayTransform:
         self.warnings: list[str] = []
         self.name = "as the frames are, for an sRGB display"
         self._processor: ocio.CPUProcessor | None = None
+        if encoding.color_space is None and _is_for_display(header):
+            self._leave(encoding, header)
+            return
         config, built_in = _config(encoding.color_config)
         space = encoding.color_space or _assumed(config, built_in, path, header)
         if space is None:
@@ -72,7 +79,10 @@ class DisplayTransform:
             transform = ocio.DisplayViewTransform(space, display, view)
             self._processor = config.getProcessor(transform).getDefaultCPUProcessor()
         except ocio.Exception as error:
-            raise InvalidArgument(f"{self.name}: OpenColorIO cannot do that ({error}).") from error
+            raise InvalidArgument(
+                f"{self.name}: OpenColorIO cannot do that{_reason(encoding.color_config, error)}. "
+                "See what ociocheck says of the configuration."
+            ) from error
 
     def apply(self, pixels: npt.NDArray[np.float32]) -> None:
         """Change ``pixels`` (height x width x RGB, contiguous) in place. Threads may do so at once.
@@ -116,15 +126,22 @@ def _config(given: str | None) -> tuple[ocio.Config, bool]:
     except ocio.Exception as error:
         names = [one[0] for one in registry.getBuiltinConfigs()] if built_in else []
         raise InvalidArgument(
-            f"{setting}: {name} is no OpenColorIO configuration ({str(error)[:200]})."
+            f"{setting}: {name} is no OpenColorIO configuration{_reason(given, error)}."
             f"{_near(name.removeprefix(_BUILT_IN), names)}"
         ) from error
 
 
+def _reason(given: str | None, error: ocio.Exception) -> str:
+    """What OpenColorIO says, unless it may quote a file that only this worker may read."""
+    return "" if given and current() is not None else f" ({str(error)[:200]})"
+
+
+def _is_for_display(header: Header) -> bool:
+    return header.kind in {"png", "jpeg"} or (header.kind == "tiff" and not header.floating)
+
+
 def _assumed(config: ocio.Config, built_in: bool, path: str, header: Header) -> str | None:
     """The colour space of frames that nothing was said of; None if they are for a display."""
-    # The built-in configurations take every EXR for ACES2065-1, which is for exchange: renderers
-    # write the working space.
     if not built_in and not config.filepathOnlyMatchesDefaultRule(path):
         space: str = config.getColorSpaceFromFilepath(path)[0]
         return space

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
 from farm_tasks.errors import InvalidArgument
 from farm_tasks.media.encoding import Encoding
-from farm_tasks.media.picture import file_bytes
+from farm_tasks.media.frame_file import file_bytes
 from farm_tasks.media.planes import RGB
 from farm_tasks.plain_text import plain
 

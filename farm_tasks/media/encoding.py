@@ -36,8 +36,8 @@ class Encoding:
         preset: x264's preset.
         font: Path of a TrueType or OpenType file, for other letters than ASCII's. It is a setting
             of this machine: no confinement applies to it.
-        threads: Of the encoder, and for reading and colour, together about as many CPUs. The bytes
-            of the movie depend on it, so it is a fixed number and not the machine's.
+        threads: Of the encoder, and as many for reading and colour at the same time. The bytes of
+            the movie depend on it, so it is a fixed number and not the machine's.
 
     Raises:
         InvalidArgument: one of them is not usable.

@@ -5,10 +5,7 @@ Frames are data from outside: what is read of them is bounded before it is read.
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +13,16 @@ import numpy as np
 import numpy.typing as npt
 import OpenImageIO as oiio  # noqa: N813 - as its own documentation does
 
-from farm_tasks.confinement import current
-from farm_tasks.errors import FileMissing, FileUnreadable, InvalidArgument
-from farm_tasks.folder import name_of
-from farm_tasks.paths import check_regular
+from farm_tasks.media.frame_file import (
+    DAMAGED,
+    NO_PICTURE,
+    Unusable,
+    bytes_of,
+    image_input,
+    kind_of,
+    opened,
+    version,
+)
 
 Pixels = npt.NDArray[Any]
 """Height x width x 1 or 3, as the file has them: whole numbers or floats."""
@@ -33,27 +36,12 @@ MOST_BYTES = 8 * 1024**3
 """Of all channels, unpacked: what a header may promise before a decoder sets memory aside."""
 
 _OVERSCAN = 2  # times MOST_PIXELS
-_KINDS = {
-    b"\x76\x2f\x31\x01": "openexr",
-    b"SDPX": "dpx",
-    b"XPDS": "dpx",
-    b"II*\0": "tiff",
-    b"MM\0*": "tiff",
-    b"II+\0": "tiff",
-    b"MM\0+": "tiff",
-    b"\x89PNG": "png",
-    b"\xff\xd8\xff": "jpeg",
-}
 # The other kinds are found out by reading their last line. These have to be read from the start for
 # that, so their end is looked at: PNG's IEND chunk, JPEG's end-of-image marker.
 _ENDINGS = {"png": b"IEND\xaeB`\x82", "jpeg": b"\xff\xd9"}
 _TAIL = 65_536  # bytes in which the end has to be: some programs append something
 _LUMINANCE = ("Y", "L", "I", "A", "Z")
 _ALPHA = ("A", "ALPHA")
-
-
-class Unusable(Exception):
-    """A frame that cannot be shown. Its text says why, in words that many frames share."""
 
 
 @dataclass(frozen=True)
@@ -103,16 +91,16 @@ def examine(path: str) -> Header:
         Unusable: it is missing, empty, truncated, too large or no picture of a kind known here.
         OutsideRoots: it may not be read here.
     """
-    with _opened(path) as (name, file):
-        kind = _kind(file)
-        before = _version(file)
-        with _input(name) as picture:
+    with opened(path) as (name, file):
+        kind = kind_of(file)
+        before = version(file)
+        with image_input(name) as picture:
             header = _header(picture, kind, before)
             if kind in _ENDINGS:
                 _check_ending(file, kind)
             else:
                 _check_last_line(picture)
-        if _version(file) != before:
+        if version(file) != before:
             raise Unusable("being written")
         return header
 
@@ -124,16 +112,16 @@ def read(path: str, header: Header) -> Pixels:
         Unusable: they cannot be read, or the file is another one than :func:`examine` saw.
         OutsideRoots: it may not be read here.
     """
-    with _opened(path) as (name, file):
-        if _version(file) != header.version:
+    with opened(path) as (name, file):
+        if version(file) != header.version:
             raise Unusable("being written")
-        with _input(name) as picture:
+        with image_input(name) as picture:
             if _header(picture, header.kind, header.version) != header:
                 raise Unusable("being written")
             planes = [_channels(picture, first, end) for first, end in _spans(header.channels)]
             if picture.geterror():
-                raise Unusable("truncated or damaged")
-        if _version(file) != header.version:
+                raise Unusable(DAMAGED)
+        if version(file) != header.version:
             raise Unusable("being written")
     pixels: Pixels = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
     return pixels
@@ -143,7 +131,7 @@ def _channels(picture: Any, first: int, end: int) -> Pixels:
     pixels: Pixels | None = picture.read_image(0, 0, first, end, oiio.UNKNOWN)
     if pixels is None:
         picture.geterror()
-        raise Unusable("truncated or damaged")
+        raise Unusable(DAMAGED)
     return pixels.reshape(pixels.shape[0], pixels.shape[1], end - first)
 
 
@@ -155,78 +143,9 @@ def _spans(channels: tuple[int, ...]) -> list[tuple[int, int]]:
     return [(one, one + 1) for one in channels]
 
 
-def file_bytes(path: str, most: int) -> bytes:
-    """The content of a small file, read as frames are.
-
-    Raises:
-        InvalidArgument: it has more than ``most`` bytes, or is not there to be read.
-        OutsideRoots: it may not be read here.
-    """
-    try:
-        with _opened(path) as (_, file):
-            if os.fstat(file).st_size > most:
-                raise Unusable(f"larger than {most:,} bytes")
-            return _bytes(file, 0, most)
-    except Unusable as error:
-        raise InvalidArgument(f"{path} is {error}.") from None
-
-
-@contextlib.contextmanager
-def _opened(path: str) -> Iterator[tuple[str, int]]:
-    """A frame's file, held open: a name for who opens by name, and the descriptor."""
-    confined = current()
-    with contextlib.ExitStack() as stack:
-        try:
-            if confined is not None:
-                file = stack.enter_context(confined.opened(path))
-            else:
-                file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-                stack.callback(os.close, file)
-                check_regular(path, os.fstat(file))
-        except (FileNotFoundError, FileMissing):
-            raise Unusable("missing") from None
-        except (OSError, FileUnreadable):
-            raise Unusable("not readable by the user that this runs as") from None
-        except InvalidArgument:
-            raise Unusable("not a regular file") from None
-        yield name_of(file, path), file
-
-
-@contextlib.contextmanager
-def _input(name: str) -> Iterator[Any]:
-    picture = oiio.ImageInput.open(name)
-    if picture is None:
-        oiio.geterror()
-        raise Unusable("truncated or damaged")
-    try:
-        yield picture
-    finally:
-        picture.close()
-
-
-def _version(file: int) -> tuple[int, int]:
-    found = os.fstat(file)
-    return found.st_size, found.st_mtime_ns
-
-
-def _bytes(file: int, start: int, count: int) -> bytes:
-    os.lseek(file, start, os.SEEK_SET)  # Windows has no os.pread
-    return os.read(file, count)
-
-
-def _kind(file: int) -> str:
-    start = _bytes(file, 0, 4)
-    if not start:
-        raise Unusable("empty")
-    for magic, kind in _KINDS.items():
-        if start.startswith(magic):
-            return kind
-    raise Unusable("not an EXR, DPX, TIFF, PNG or JPEG file")
-
-
 def _header(picture: Any, kind: str, version: tuple[int, int]) -> Header:
     if picture.format_name() != kind:
-        raise Unusable("not an EXR, DPX, TIFF, PNG or JPEG file")
+        raise Unusable(NO_PICTURE)
     spec = picture.spec()
     _check_bounds(spec)
     channels = _shown(tuple(spec.channelnames))
@@ -256,7 +175,7 @@ def _check_bounds(spec: Any) -> None:
     if spec.deep:
         raise Unusable("deep, and has no colour to show")
     if min(*sides, spec.width, spec.height) < 1 or spec.nchannels < 1 or spec.depth > 1:
-        raise Unusable("truncated or damaged")
+        raise Unusable(DAMAGED)
     if max(sides) > LONGEST_SIDE or sides[0] * sides[1] > MOST_PIXELS:
         raise Unusable(f"larger than H.264 takes ({LONGEST_SIDE} a side, {MOST_PIXELS:,} pixels)")
     if (
@@ -289,21 +208,21 @@ def _shown(names: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def _check_ending(file: int, kind: str) -> None:
-    size = os.fstat(file).st_size
-    if _ENDINGS[kind] not in _bytes(file, max(size - _TAIL, 0), _TAIL):
-        raise Unusable("truncated or damaged")
+    size = version(file)[0]
+    if _ENDINGS[kind] not in bytes_of(file, max(size - _TAIL, 0), _TAIL):
+        raise Unusable(DAMAGED)
 
 
 def _check_last_line(picture: Any) -> None:
     """Read the last line, or tile, of the first and the last part: without it, it was cut off."""
     if not _reads_last_line(picture, 0):
-        raise Unusable("truncated or damaged")
+        raise Unusable(DAMAGED)
     last = 0
     while picture.seek_subimage(last + 1, 0) and last < MOST_CHANNELS:
         last += 1
     picture.geterror()
     if last and not _reads_last_line(picture, last):
-        raise Unusable("truncated or damaged")
+        raise Unusable(DAMAGED)
     picture.seek_subimage(0, 0)
 
 

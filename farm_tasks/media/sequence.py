@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from fileseq.constants import PAD_STYLE_HASH1
@@ -16,7 +16,8 @@ from fileseq.frameset import FrameSet
 
 from farm_tasks.confinement import current
 from farm_tasks.errors import BadFrames, FileMissing, FileUnreadable, InvalidArgument
-from farm_tasks.media.picture import Header, Unusable, examine
+from farm_tasks.media.frame_file import Unusable
+from farm_tasks.media.picture import Header, examine
 
 POLICIES = ("fail", "hold", "warn")
 """What becomes of frames that cannot be used: an error, the last good frame instead, or a black one
@@ -78,7 +79,10 @@ class FrameSequence:
 
 
 def find_frames(
-    pattern: str, frame_range: str | None = None, missing: str = "fail"
+    pattern: str,
+    frame_range: str | None = None,
+    missing: str = "fail",
+    on_look: Callable[[int, int], object] | None = None,
 ) -> FrameSequence:
     """Find the frames of ``pattern`` and look at the header and the end of each.
 
@@ -90,6 +94,8 @@ def find_frames(
             first to the last on disk, in steps if all of them are equally far apart.
         missing: One of :data:`POLICIES`: what becomes of frames that are missing, empty, truncated,
             damaged or of another size than most.
+        on_look: Called after every frame that was looked at with ``(done, total)``. What it raises
+            ends the search.
 
     Raises:
         InvalidArgument: the pattern, the range or the policy is none.
@@ -101,7 +107,12 @@ def find_frames(
         raise InvalidArgument(f"missing_frames: {missing!r} is not one of {', '.join(POLICIES)}.")
     named = _parse(pattern)
     numbers = _numbers(named, frame_range)
-    frames = _agreeing([_look(number, str(named.frame(number))) for number in numbers])
+    looked = []
+    for number in numbers:
+        looked.append(_look(number, str(named.frame(number))))
+        if on_look is not None:
+            on_look(len(looked), len(numbers))
+    frames = _agreeing(looked)
     if all(frame.problem == "missing" for frame in frames):
         raise FileMissing(f"{pattern}: none of the frames {compact(numbers)} is there.")
     problems = {frame.number: frame.problem for frame in frames if frame.problem}

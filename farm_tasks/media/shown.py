@@ -10,9 +10,11 @@ import numpy as np
 from farm_tasks.media.colour import DisplayTransform
 from farm_tasks.media.drawing import Drawing, Overlay
 from farm_tasks.media.encoding import Encoding
-from farm_tasks.media.picture import Header, Pixels, Unusable, read
+from farm_tasks.media.frame_file import Unusable
+from farm_tasks.media.picture import Header, Pixels, read
 from farm_tasks.media.planes import RGB, Planes, even
 from farm_tasks.media.sequence import Frame, FrameSequence, bad_frames, by_problem, compact
+from farm_tasks.plain_text import plain
 
 _ROWS = 64
 """Rows that are converted at once: an even number, and little enough for a CPU's cache."""
@@ -168,7 +170,8 @@ def _shape_warnings(sequence: FrameSequence) -> list[str]:
 
 
 def _channel_warnings(header: Header) -> list[str]:
-    plain = {"R", "G", "B", "Y", "RED", "GREEN", "BLUE", "L"}
-    if not header.others and all(name.upper() in plain for name in header.names):
+    usual = {"R", "G", "B", "Y", "RED", "GREEN", "BLUE", "L"}
+    if not header.others and all(name.upper() in usual for name in header.names):
         return []
-    return [f"Shown are the channels {', '.join(header.names)}; {header.others} others are not."]
+    names = plain(", ".join(header.names))
+    return [f"Shown are the channels {names}; {header.others} others are not."]

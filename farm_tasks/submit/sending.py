@@ -40,7 +40,8 @@ PATH_ARGUMENTS = frozenset(
 PATH_LISTS = frozenset(["attachments", "previews"])
 COMMENT_PATHS = frozenset(["attachment_files", "preview_files"])
 """Of each of ``comments``."""
-
+PATH_OR_NAME = "color_config"
+"""A file's path, or the name of a configuration that OCIO brings with it."""
 _NOT_SENT = frozenset(["logo", "movie_path"])
 _NAMES = frozenset(["task", "task_status", "person", "playlist"])
 """Of ``publish``: entities that may be given by their names."""
@@ -164,6 +165,9 @@ def _portable(function: str, name: str, value: Any) -> Any:
         if not isinstance(value, (list, tuple)):
             raise InvalidArgument(f"{name}: {value!r} is not a list of comments.")
         return [_portable_comment(one) for one in value]
+    if name == PATH_OR_NAME and isinstance(value, str | os.PathLike):
+        given = os.fsdecode(value)
+        return _absolute(name, given) if is_absolute(given) else given
     return _portable_entity(function, name, value)
 
 

@@ -20,7 +20,6 @@ import dataclasses
 import errno
 import os
 import re
-import stat
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -34,12 +33,11 @@ from farm_tasks.errors import (
     FileUnreadable,
     InvalidArgument,
     NotConfigured,
-    OutsideRoots,
     TemporaryFailure,
 )
 from farm_tasks.folder import Folder
 from farm_tasks.queues import Priority
-from farm_tasks.submit.spooled import LARGEST, Request
+from farm_tasks.submit.spooled import READING, Request, read_request
 
 FAILED = "failed"
 
@@ -52,7 +50,6 @@ _PART = re.compile(rf"\.{_STEM.pattern}\.part", re.ASCII)
 _ABANDONED = 86400.0
 """Seconds after which nobody is writing to a half written file any more."""
 
-_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _WRITING = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -154,7 +151,7 @@ def waiting(folder: str | os.PathLike[str]) -> list[Entry]:
     with _errors_of(folder), Folder.open(folder) as spool:
         for name in _in_order(spool.names()):
             try:
-                entries.append(Entry(_as_it_waits(name), _read(spool, name)))
+                entries.append(Entry(_as_it_waits(name), read_request(spool, name)))
             except FileNotFoundError:  # submitted meanwhile
                 continue
             except (InvalidArgument, FileUnreadable) as error:
@@ -169,56 +166,30 @@ def _flush_one(spool: Folder, name: str) -> Entry | None:
     file = _as_it_waits(name)
     sending = file.removesuffix(".json") + ".sending"
     try:
-        request = _read(spool, name)
+        request = read_request(spool, name)
         # Whoever cannot rename could not remove it either, and would submit it again for ever.
         spool.replace(name, sending)
     except FileNotFoundError:
         return None
     except FileUnreadable as error:
         return Entry(file, reason=str(error))
+    except NotConfigured:
+        raise  # it is this process that is not, and no request is to blame
     except InvalidArgument as error:
         return _put_aside(spool, name, str(error))
     try:
         submission = request.submit()
     except NotConfigured:
-        raise  # by this process
+        raise
     except InvalidArgument as error:
         return _put_aside(spool, sending, str(error), request)
-    except FarmTasksError:
+    except (FarmTasksError, OSError):
         raise
     except Exception as error:  # a mistake of ours must not hold up what comes after it
         return _put_aside(spool, sending, f"It cannot be submitted ({error!r:.200}).", request)
     with contextlib.suppress(FileNotFoundError):
         spool.unlink(sending)
     return Entry(file, request, submission.id)
-
-
-def _read(spool: Folder, name: str) -> Request:
-    """The request in a file.
-
-    Raises:
-        FileNotFoundError: it is gone.
-        FileUnreadable: this user may not read it.
-        InvalidArgument: it is no request.
-    """
-    if not stat.S_ISREG(spool.status(name).st_mode):
-        raise InvalidArgument("It is no regular file.")
-    try:
-        descriptor = spool.open_file(name, _READING)
-    except OutsideRoots:  # a link since then
-        raise InvalidArgument("It is no regular file.") from None
-    except PermissionError as error:
-        raise FileUnreadable(
-            f"This user may not read {name}: let the spool's folder pass its group on (mode 2770), "
-            "and writers have a umask of 027 or less."
-        ) from error
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise InvalidArgument("It is no regular file.")
-        data = file.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise InvalidArgument(f"It has more than {LARGEST:,} bytes.")
-    return Request.decode(data)
 
 
 def _put_aside(
@@ -229,7 +200,8 @@ def _put_aside(
     with contextlib.suppress(FileExistsError):
         spool.make(FAILED)
     with spool.descend(FAILED) as failed:
-        _store(failed, f"{file}.reason", f"{reason}\n".encode(errors="backslashreplace"))
+        with contextlib.suppress(OSError):  # no room, or another flusher writes it at this moment
+            _store(failed, f"{file}.reason", f"{reason}\n".encode(errors="backslashreplace"))
         try:
             spool.move(name, failed, file)
         except FileNotFoundError:
@@ -241,9 +213,9 @@ def _failed(failed: Folder, name: str) -> Entry:
     """What is in ``failed`` under this name."""
     request, reason = None, None
     with contextlib.suppress(InvalidArgument, FileUnreadable, OSError):
-        request = _read(failed, name)
+        request = read_request(failed, name)
     with contextlib.suppress(FarmTasksError, OSError):
-        descriptor = failed.open_file(f"{name}.reason", _READING)
+        descriptor = failed.open_file(f"{name}.reason", READING)
         with open(descriptor, encoding="utf-8", errors="replace") as file:
             reason = file.read(1000).strip()
     return Entry(name, request, reason=reason, failed=True)

@@ -9,13 +9,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
+import stat
 import time
 import uuid
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from farm_tasks import arguments, functions, queues, submit
-from farm_tasks.errors import InvalidArgument
+from farm_tasks.errors import FileUnreadable, InvalidArgument, OutsideRoots
+from farm_tasks.folder import Folder
 from farm_tasks.queues import Priority
 from farm_tasks.submit.claim import check_key
 from farm_tasks.submit.farm_job import environment_ignored, farm_job_of
@@ -27,6 +30,9 @@ FORMAT = 1
 
 LARGEST = arguments.LARGEST_MESSAGE
 """Bytes of a file."""
+
+READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""How a file is opened that may be anything: a pipe that nobody writes to would block for ever."""
 
 _OPTIONS = frozenset(["key", "priority", "farm_job"])
 
@@ -147,6 +153,34 @@ class Request:
             raise InvalidArgument("made: not a number of seconds.")
         if not 0 <= self.made < math.inf:
             raise InvalidArgument("made: not a time since 1970.")
+
+
+def read_request(folder: Folder, name: str) -> Request:
+    """The request in a file of the spool.
+
+    Raises:
+        FileNotFoundError: it is gone.
+        FileUnreadable: this user may not read it.
+        InvalidArgument: it is no request.
+    """
+    if not stat.S_ISREG(folder.status(name).st_mode):
+        raise InvalidArgument("It is no regular file.")
+    try:
+        descriptor = folder.open_file(name, READING)
+    except OutsideRoots:  # a link since then
+        raise InvalidArgument("It is no regular file.") from None
+    except PermissionError as error:
+        raise FileUnreadable(
+            f"This user may not read {name}: let the spool's folder pass its group on (mode 2770), "
+            "and writers have a umask of 027 or less."
+        ) from error
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InvalidArgument("It is no regular file.")
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise InvalidArgument(f"It has more than {LARGEST:,} bytes.")
+    return Request.decode(data)
 
 
 def _check_function(name: object) -> None:

@@ -9,6 +9,7 @@ from celery import Celery
 
 import worker_config
 from farm_tasks.worker import logs as _logs  # noqa: F401 (connects itself to Celery's signals)
+from farm_tasks.worker import media_queue as _media_queue  # noqa: F401 (as that does)
 from farm_tasks.worker import transport
 from farm_tasks.worker.heartbeat import Heartbeat
 from farm_tasks.worker.limits import RateLimit

@@ -46,8 +46,11 @@ class FramesMovie:
         self.about = {"frames": frames, **options}
         self._pattern = task.source_pattern(frames)
         self._logo = None if options["logo"] is None else task.source(options["logo"], sent=False)
+        self._known = task.known
         self._kept_as = None if movie_path is None else task.target(movie_path)
         self._options = options
+        config = options["color_config"]
+        self._color_config = None if config is None else task.local(config)
         self._id = task.request.id
         task.request.meter.file = frames
 
@@ -74,7 +77,7 @@ class FramesMovie:
         if self._kept_as is not None:
             announce(progress, "keeping the movie")
             _keep(path, self._kept_as)
-            facts = {**facts, "kept_as": self._kept_as}
+            facts = {**facts, "kept_as": self._known(self._kept_as)}
         return {**facts, "path": str(path)}
 
     def _make(
@@ -87,7 +90,7 @@ class FramesMovie:
         sequence = find_frames(self._pattern, options["frame_range"], options["missing_frames"])
         encoding = Encoding(
             fps=options["fps"],
-            color_config=options["color_config"],
+            color_config=self._color_config,
             color_space=options["color_space"],
             display=options["display"],
             view=options["view"],

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import random
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -16,14 +14,13 @@ from celery.utils.log import get_task_logger
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from farm_tasks import arguments, path_map
+from farm_tasks import arguments
 from farm_tasks.cancelling import is_cancelled, wish_to_cancel
-from farm_tasks.confinement import Confinement, SourcePath
+from farm_tasks.confinement import Confinement
 from farm_tasks.counting import CANCELLED, FAILED, HANDED_OVER, RETRIED, SUCCEEDED
 from farm_tasks.errors import (
     Cancelled,
     FarmTasksError,
-    InvalidArgument,
     TemporaryFailure,
     WorkerCrashed,
     WorkerStopping,
@@ -35,7 +32,7 @@ from farm_tasks.states import FINAL_STATES, REVOKED, lease_key, result_key
 from farm_tasks.stored_state import is_of_another_run
 from farm_tasks.transfer.partial_file import tag_of
 from farm_tasks.transfer.progress import Meter, Progress
-from farm_tasks.worker import scratch
+from farm_tasks.worker import backoff, scratch
 from farm_tasks.worker.app import app
 from farm_tasks.worker.counts import Counts
 from farm_tasks.worker.lease import Keeper, Lease, LostOwnership
@@ -44,15 +41,7 @@ from farm_tasks.worker.patience import patiently
 from farm_tasks.worker.per_process import PerProcess
 from farm_tasks.worker.reporter import PATIENCE, Reporter
 from farm_tasks.worker.shutdown import stopping
-
-FIRST_BACKOFF = 2.0
-"""Seconds: the most that the first retry waits. Doubles with each further one."""
-
-LONGEST_BACKOFF = 120.0
-"""Seconds: longer would spare Kitsu little, and keep a farm waiting after a blip."""
-
-LONGEST_RETRY_AFTER = 3600.0
-"""Seconds. The message waits in a worker, unacknowledged."""
+from farm_tasks.worker.task_files import TaskFiles
 
 COMES_BACK = 5.0
 """Seconds after which a message looks again whether its submission still has an owner."""
@@ -64,7 +53,7 @@ out of memory would come back for ever."""
 logger = get_task_logger(__name__)
 
 
-class TransferTask(Task):  # type: ignore[misc]
+class TransferTask(TaskFiles, Task):  # type: ignore[misc]
     """Base of all tasks."""
 
     abstract = True
@@ -141,60 +130,6 @@ class TransferTask(Task):  # type: ignore[misc]
         """What the tries of the submission that this thread runs have done."""
         ledger: RedisLedger = self.request.ledger
         return ledger
-
-    def source(self, path: str, sent: bool = True) -> str:
-        """The resolved path of a file to read, as this machine has it.
-
-        Args:
-            path: As the message has it.
-            sent: Whether it is uploaded.
-
-        Raises:
-            OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
-            NotConfigured: the path map cannot be used.
-        """
-        local = _local(path)
-        found = self.request.confinement.source(local)
-        # The message's own name for it: in the ledger it is the same on every machine.
-        resolved = SourcePath(found, path)
-        self.request.known[resolved] = resolved if local == path else path
-        if sent:
-            self.request.files.append(resolved)
-            self.request.sources.append(resolved)
-        return resolved
-
-    def source_pattern(self, pattern: str) -> str:
-        """The path of numbered files to read, its folder resolved.
-
-        Raises:
-            OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
-        """
-        folder, name = os.path.split(_local(pattern))
-        return os.path.join(self.request.confinement.source(folder), name)
-
-    def sources(self, paths: list[str] | str | None) -> list[str]:
-        """As :meth:`source`, for any number of files."""
-        given = [paths] if isinstance(paths, str) else paths or []
-        if not isinstance(given, list):
-            raise InvalidArgument(f"{given!r} is not a list of paths.")
-        return [self.source(path) for path in given]
-
-    def target(self, path: str) -> str:
-        """The resolved path of a file to write, as this machine has it.
-
-        Raises:
-            OutsideRoots, NotConfigured, InvalidArgument: see :func:`farm_tasks.paths.inside`.
-            NotConfigured: the path map cannot be used.
-        """
-        local = _local(path)
-        resolved: str = self.request.confinement.target(local)
-        self.request.known[resolved] = resolved if local == path else path
-        self.request.files.append(resolved)
-        return resolved
-
-    def known(self, path: str) -> str:
-        """A path that :meth:`source` or :meth:`target` has given, as the submitter knows it."""
-        return str(self.request.known.get(path, path))
 
     def transfer(self, operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Run an operation and report its progress meanwhile."""
@@ -298,21 +233,18 @@ class TransferTask(Task):  # type: ignore[misc]
             TemporaryFailure: it has been tried for long enough.
         """
         ledger = self.ledger.unstoppable()
-        longest = settings().retry_seconds
-        asked = min(failure.retry_after or 0.0, LONGEST_RETRY_AFTER)
         tried_for = max(0.0, ledger.now() - ledger.failing_since())
-        left = longest - tried_for
-        if asked >= left:
+        countdown = backoff.countdown(failure, self.request.retries, tried_for)
+        if countdown is None:
             self._count_attempt(FAILED)
             self._clean_up()
             given_up = (
-                f"{failure} It was tried for {tried_for:,.0f} s of the {longest:,.0f} s in "
-                "FARM_TASKS_RETRY_SECONDS."
+                f"{failure} It was tried for {tried_for:,.0f} s of the "
+                f"{settings().retry_seconds:,.0f} s in FARM_TASKS_RETRY_SECONDS."
             )
             logger.error("%s failed: %s", self.name, given_up)
             raise type(failure)(given_up, failure.retry_after) from failure
         self._count_attempt(RETRIED)
-        countdown = min(asked + self._jitter(), left)
         logger.warning("%s Trying again in %.1f s.", failure, countdown)
 
         def send() -> NoReturn:
@@ -322,11 +254,6 @@ class TransferTask(Task):  # type: ignore[misc]
                 raise OperationalError("Redis takes no message now") from error
 
         patiently(send)
-
-    def _jitter(self) -> float:
-        """Seconds to wait; full jitter, so that a farm does not come back all at once."""
-        retries = min(self.request.retries, 16)  # beyond it is the longest anyway
-        return random.uniform(0.0, min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0**retries))
 
     def _store_cancelled(self, cancelled: Cancelled) -> None:
         self.backend.mark_as_revoked(self.request.id, str(cancelled), request=self.request)
@@ -362,20 +289,6 @@ class TransferTask(Task):  # type: ignore[misc]
         else:
             for preview in removed:
                 logger.info("Preview %s, which never got its content, was removed.", preview)
-
-
-def _local(path: str) -> str:
-    """The path on this machine, by the map that its own admin has set. The roots are not looked at.
-
-    A message may hold anything; what is no text is for the confinement to refuse.
-    """
-    mapping = path_map.current()
-    if mapping is None or not isinstance(path, str):
-        return path
-    mapped = mapping.to_local(path)
-    if mapped.path != path:
-        logger.info("%r is %r here: %s", path, mapped.path, mapped.why)
-    return mapped.path
 
 
 def _log_end(progress: Progress, seconds: float) -> None:

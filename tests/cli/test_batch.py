@@ -10,7 +10,7 @@ import gazu
 import pytest
 
 from farm_tasks import submit
-from farm_tasks.cli.previews import previews_of
+from farm_tasks.batches.found import files_of
 from farm_tasks.kitsu.client import forget_client, kitsu_client
 from farm_tasks.sandbox import SandboxInfo
 from tests.cli.command_line import Terminal, run
@@ -140,6 +140,31 @@ def test_other_kinds_have_their_own_extension(
     assert [one.suffix for one in projects.iterdir()] == [f".{suffix}"] * count
 
 
+def test_what_is_there_and_whole_is_not_downloaded_again(
+    sandbox: SandboxInfo, production: Production, projects: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    command = (
+        "batch", "download", "--project", production.name, "--into", str(projects),
+        "--template", "{sequence}/{shot}/v{revision:03}{position}.{extension}",
+        "--report", str(report),
+    )  # fmt: skip
+    assert run(*command, env=sandbox.environment()).returncode == 0
+    movie = projects / "SQ01" / "SH010" / "v001.mp4"
+    whole = movie.read_bytes()
+    movie.write_bytes(whole[:-1])
+    plan = run(*command, "--dry-run", env=sandbox.environment())
+    assert "1 files to download" in plan.stdout
+    done = run(*command, env=sandbox.environment())
+    assert done.returncode == 0, done.stderr
+    assert "1 of 1 files" in done.stdout
+    assert "2 skipped" in done.stdout
+    assert movie.read_bytes() == whole
+    rows = json.loads(report.read_text())
+    assert sorted(one["state"] for one in rows) == ["done", "skipped", "skipped"]
+    assert [one["bytes"] for one in rows if one["state"] == "done"] == [len(whole)]
+
+
 def test_it_can_be_left_alone_and_watched_later(
     sandbox: SandboxInfo, production: Production, projects: Path
 ) -> None:
@@ -178,8 +203,8 @@ def test_who_is_no_administrator_gets_the_same_list(
         bot = gazu.person.new_bot("Manager", f"{uuid.uuid4().hex}@example.com", role="manager",
                                   client=client)  # fmt: skip
         gazu.project.add_person_to_team(production.id, bot["id"], client=client)
-        whole = previews_of(production.name)
+        whole = files_of(production.name)
     with environment_of({**sandbox.environment(), "KITSU_BOT_TOKEN": bot["access_token"]}):
         forget_client()
-        assert previews_of(production.name) == whole
+        assert files_of(production.name) == whole
     assert {one.id for one in whole} == set(production.previews.values())

@@ -30,13 +30,9 @@ def test_it_prints_the_path_and_tells_the_rule(paths: Path) -> None:
     assert not_used.strip() == f"not mapped: No root in {paths} holds it."
 
 
-def test_it_maps_to_each_system_and_says_all_of_it_in_json(paths: Path) -> None:
-    local, windows = (
-        json.loads(run("map-path", "/projects/a", "--to", to, "--map", str(paths), "--json").stdout)
-        for to in ("local", "windows")
-    )
-    assert local["mapped"] == str(paths.parent / "a")
-    assert windows == {
+def test_it_maps_to_another_system_and_says_all_of_it_in_json(paths: Path) -> None:
+    done = run("map-path", "/projects/a", "--to", "windows", "--map", str(paths), "--json")
+    assert json.loads(done.stdout) == {
         "path": "/projects/a",
         "to": "windows",
         "mapped": "P:\\a",
@@ -53,14 +49,10 @@ def test_a_worker_does_not_start_with_a_wrong_map(paths: Path) -> None:
     assert "[show] linux /a and [other] linux /a" in done.stderr
 
 
-def test_without_a_map_or_with_a_wrong_one_it_says_what_to_do(tmp_path: Path) -> None:
+def test_without_a_map_it_says_what_to_do() -> None:
     done = run("map-path", "/a")
     assert done.returncode == 2
     assert "FARM_TASKS_PATH_MAP" in done.stderr
-    (tmp_path / "paths.toml").write_text("[show]\nlinux = 7")
-    done = run("map-path", "/a", "--map", str(tmp_path / "paths.toml"))
-    assert done.returncode == 2
-    assert "[show] linux: 7 is not a path" in done.stderr
 
 
 def test_the_doctor_says_which_places_are_here(paths: Path) -> None:

@@ -21,7 +21,9 @@ def test_help_is_quick() -> None:
 
 def test_help_names_every_command_and_the_exit_codes() -> None:
     shown = run("--help").stdout
-    for name in "submit status watch cancel list batch worker doctor demo sandbox".split():
+    for (
+        name
+    ) in "submit status watch cancel list batch spool worker map-path doctor demo sandbox".split():
         assert f"\n  {name} " in shown
     assert "75" in shown
 

@@ -30,7 +30,8 @@ def worker(*arguments: str, env: Mapping[str, str], log: Path) -> Iterator[subpr
         wait_until(lambda: process.poll() is not None or sender().control.ping(timeout=0.3), 30)
         yield process
     finally:
-        family = psutil.Process(process.pid).children(recursive=True)
+        ended = process.poll() is not None
+        family = [] if ended else psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(20)

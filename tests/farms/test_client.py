@@ -99,6 +99,11 @@ def test_a_command_that_fails_for_now_leaves_the_request_in_the_spool(tmp_path: 
     assert [one["key"] for one in requests(spool)] == ["k", "k"]
 
 
+def test_a_command_that_has_spooled_the_request_itself_is_believed(tmp_path: Path) -> None:
+    kept = command(tmp_path, "print('spooled /projects/a spool/x.json'); sys.exit(75)")
+    assert client.publish(ASKED, "k", command=kept) == "/projects/a spool/x.json"
+
+
 def test_a_command_that_says_no_is_believed(tmp_path: Path) -> None:
     denied = command(tmp_path, "sys.stderr.write('error: no such task'); sys.exit(3)")
     with pytest.raises(client.Failed, match="no such task") as caught:

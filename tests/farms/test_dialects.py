@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import logging
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openjd.sessions._action_filter import ActionMonitoringFilter
 
 from farm_tasks.farms.dialects import DIALECTS, LONGEST_TEXT, harmless
+from tests.farms.openjd_reader import told_to_openjd
 
 FORGERIES = [
     "a\nopenjd_fail: forged.mp4",
@@ -18,22 +15,10 @@ FORGERIES = [
     "OpenJD_env: A=1",
     "ALF_PROGRESS 100%",
     "MY_PROGRESS: 100%",
-    "[ PARSER FINISHED SUCCESS ] FRAME: ACTIVITY: x",
+    "[ PARSER FINISHED SUCCESS ] FRAME: ACTIVITY: REPORT: @IMAGE@ x",
+    "[ parser error ]",
     "x" * 100_000 + "\nopenjd_fail: forged",
 ]
-
-
-def told_to_openjd(lines: list[str]) -> list[tuple[str, Any]]:
-    """What openjd's own reader understands."""
-    heard: list[tuple[str, Any]] = []
-    reader = ActionMonitoringFilter(
-        session_id="one", callback=lambda kind, value, _failed: heard.append((kind.value, value))
-    )
-    for line in lines:
-        record = logging.LogRecord("x", logging.INFO, "", 0, line, None, None)
-        record.session_id = "one"
-        reader.filter(record)
-    return heard
 
 
 def test_each_farm_gets_its_own_words() -> None:
@@ -64,8 +49,11 @@ def test_no_text_forges_a_directive(name: str, forgery: str) -> None:
     assert line.isprintable()
     assert told_to_openjd([line]) in ([], [("status", line.removeprefix("openjd_status: "))])
     said = line.removeprefix("ACTIVITY: ")
-    for word in ("PROGRESS: ", "FRAME: ", "ACTIVITY: ", "[ PARSER", "ALF_", "openjd_"):
-        assert word not in said.removeprefix("openjd_status: ")
+    said = said.removeprefix("openjd_status: ")
+    for word in ("PROGRESS: ", "FRAME: ", "ACTIVITY: ", "REPORT: ", "@IMAGE", "ALF_", "openjd_"):
+        assert word not in said
+    assert "[ parser" not in said.lower()
+    assert "alf_progress" not in said.lower()
 
 
 @given(st.text())

@@ -38,7 +38,7 @@ def test_frames_under_the_read_roots_make_a_movie_under_the_write_roots(roots: P
 
 def test_frames_elsewhere_are_not_even_listed(roots: Path) -> None:
     with confined(roots):
-        for pattern in ("elsewhere/shot/beauty.####.exr", "in/../elsewhere/shot/beauty.####.exr"):
+        for pattern in ("elsewhere/shot/beauty.####.exr", "in/../elsewhere/shot/gone.####.exr"):
             for frame_range in (None, "1-3"):
                 with pytest.raises(OutsideRoots):
                     find_frames(str(roots / pattern), frame_range, "hold")
@@ -62,6 +62,21 @@ def test_a_frame_that_became_a_link_meanwhile_is_not_followed(roots: Path) -> No
         with pytest.raises(OutsideRoots):
             make_movie(sequence, str(roots / "out" / "a.mp4"), Encoding(preset=QUICK))
     assert os.listdir(roots / "out") == ["shot"]
+
+
+def test_a_folder_that_becomes_a_link_while_encoding_is_not_followed(roots: Path) -> None:
+    frames.exr_frames(roots / "in" / "shot", 1, 6, SIZE)
+
+    def on_frame(done: int, total: int) -> None:
+        if done == 1:
+            os.rename(roots / "in" / "shot", roots / "in" / "moved")
+            (roots / "in" / "shot").symlink_to(roots / "in" / "moved")
+
+    with confined(roots):
+        sequence = find_frames(str(roots / "in" / "shot" / "beauty.####.exr"))
+        movie = str(roots / "out" / "a.mp4")
+        with pytest.raises(OutsideRoots, match="symbolic link"):
+            make_movie(sequence, movie, Encoding(preset=QUICK), {}, on_frame)
 
 
 @pytest.mark.parametrize("argument", ["logo", "color_config"])

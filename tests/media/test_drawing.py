@@ -41,7 +41,7 @@ def test_texts_scale_with_the_picture() -> None:
         drawn = over(1.0, size, Encoding(burn_in=("shot",))).min(axis=2) < 1
         return float(drawn.any(axis=1).mean())
 
-    assert share((3840, 2160)) == pytest.approx(share((960, 540)), rel=0.15)
+    assert share((1920, 1080)) == pytest.approx(share((480, 270)), rel=0.15)
     assert 0.03 < share((960, 540)) < 0.06
 
 

@@ -50,6 +50,10 @@ def test_chroma_is_sited_left() -> None:
     planes.put(0, rgb)
     assert planes.data[2].tolist()[:4] == [128, 128, 184, 128]
     rgb[:] = 0
+    rgb[:, 0] = (0, 0, 1)  # what would stand before the first column is as the first
+    planes.put(0, rgb)
+    assert planes.data[2].tolist()[:4] == [212, 128, 128, 128]
+    rgb[:] = 0
     rgb[:, 3] = (0, 0, 1)  # the second of its pair: a quarter for this pair and for the next
     planes.put(0, rgb)
     assert planes.data[2].tolist()[:4] == [128, 156, 156, 128]

@@ -143,6 +143,38 @@ def test_a_tiled_frame_that_was_cut_off_is_found(tmp_path: Path) -> None:
     assert [frame.problem for frame in found] == [None, "truncated or damaged"]
 
 
+@pytest.mark.parametrize("cut", [200, 4000])
+def test_a_cut_in_a_later_part_is_found(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "a.1.exr"
+    parts = [oiio.ImageSpec(64, 36, 3, "half") for _ in range(2)]
+    for number, part in enumerate(parts):
+        part.attribute("oiio:subimagename", f"part{number}")
+        part.attribute("compression", "none")
+    output = oiio.ImageOutput.create(str(path))
+    assert output.open(str(path), tuple(parts)), output.geterror()
+    for number, part in enumerate(parts):
+        assert number == 0 or output.open(str(path), part, "AppendSubimage"), output.geterror()
+        output.write_image(frames.scene(SIZE))
+    output.close()
+    (tmp_path / "a.2.exr").write_bytes(path.read_bytes()[:-cut])
+    found = find_frames(str(tmp_path / "a.#.exr"), None, "hold").frames
+    assert [frame.problem for frame in found] == [None, "truncated or damaged"]
+
+
+def test_a_look_at_each_frame_is_told_and_can_be_ended(tmp_path: Path) -> None:
+    pattern = frames.exr_frames(tmp_path, 1, 4, SIZE)
+    told = []
+
+    def on_look(done: int, total: int) -> None:
+        told.append((done, total))
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        find_frames(pattern, None, "fail", on_look)
+    assert told == [(1, 4), (2, 4), (3, 4)]
+
+
 def test_no_frame_at_all_is_a_missing_file(tmp_path: Path) -> None:
     for frame_range in (None, "1-10"):
         with pytest.raises(FileMissing, match="beauty"):

@@ -64,6 +64,27 @@ def test_every_path_argument_is_sent_in_canonical_form(
         assert sent(function(TASK, "P:\\new"))[name] == "/projects/new"
 
 
+def test_so_are_the_frames_of_a_publish_and_all_that_goes_with_them(
+    show: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(show)
+    submission = submit.publish(
+        "show/SQ01/SH010/comp", ["P:\\a.mov", "b.mov"], frames="p:/beauty.####.exr", fps=24,
+        logo="P:\\logo.png", movie_path=f"{show}/beauty.mp4", color_config="P:\\config.ocio",
+        attachments=["notes.txt"],
+    )  # fmt: skip
+    arguments = sent(submission)
+    assert arguments["task"] == "show/SQ01/SH010/comp"
+    assert arguments["previews"] == ["/projects/a.mov", "/projects/b.mov"]
+    assert arguments["attachments"] == ["/projects/notes.txt"]
+    assert [arguments[name] for name in ("frames", "logo", "movie_path", "color_config")] == [
+        f"/projects/{name}" for name in ("beauty.####.exr", "logo.png", "beauty.mp4", "config.ocio")
+    ]
+    for name in ("ocio://default", "studio-config-v2.1.0_aces-v1.3_ocio-v2.3"):
+        built_in = submit.publish(TASK, frames="/f.#.exr", fps=24, color_config=name)
+        assert sent(built_in)["color_config"] == name
+
+
 @pytest.mark.parametrize("path", ["Q:\\a", "P:\\..\\a", "\\\\filer\\share\\a", "//filer/share/a"])
 def test_a_path_of_another_system_is_not_put_into_the_current_folder(show: Path, path: str) -> None:
     assert sent(submit.upload_working_file(TASK, path))["file_path"] == path

@@ -315,6 +315,46 @@ def test_an_edit_becomes_shots(kitsu: SandboxInfo, projects: Path) -> None:
     assert set(got) == {"created_shots", "updated_shots"}
 
 
+def test_a_publish_by_names_brings_comment_previews_attachment_and_playlist(
+    kitsu: SandboxInfo, api: KitsuClient, projects: Path
+) -> None:
+    made = gazu.playlist.new_playlist(kitsu.project_id, "Publish Dailies", client=api)
+    first, second = (picture(kitsu, projects / f"robot_v0{n}.png") for n in (41, 42))
+    notes = projects / "notes.txt"
+    notes.write_text("Grain is to come.")
+    got = run(
+        "publish",
+        "demo/prop/robot/modeling",
+        previews=[str(first), str(second)],
+        task_status="wfa",
+        comment="By names",
+        person="ada artist",
+        attachments=[str(notes)],
+        revision="from-name",
+        thumbnail="first",
+        playlist="publish dailies",
+    )
+    assert got["task"] == {"id": kitsu.asset_task_id, "path": "Demo/Prop/Robot/Modeling"}
+    assert got["revision"] == 41
+    assert [one["sha256"] for one in got["previews"]] == [digest(first), digest(second)]
+    assert got["notes"] == []
+    [comment] = [
+        one
+        for one in gazu.task.all_comments_for_task(kitsu.asset_task_id, client=api)
+        if one["text"] == "By names"
+    ]
+    assert comment["person_id"] == kitsu.person_id
+    assert [one["name"] for one in comment["attachment_files"]] == ["notes.txt"]
+    kept = [gazu.files.get_preview_file(one["id"], client=api) for one in comment["previews"]]
+    told = {(one["id"], one["revision"], one["status"]) for one in got["previews"]}
+    assert {(one["id"], one["revision"], one["status"]) for one in kept} == told
+    assert {one["status"] for one in kept} == {"ready"}
+    asset = gazu.asset.get_asset(kitsu.asset_id, client=api)
+    assert asset["preview_file_id"] == got["previews"][0]["id"]
+    [entry] = gazu.playlist.get_playlist(made, client=api)["shots"]
+    assert entry["preview_file_id"] == got["previews"][0]["id"]
+
+
 def test_every_function_was_run() -> None:
     """Last in this file; it says nothing when only some of the tests above were asked for."""
     assert ran == set(operations.__all__)

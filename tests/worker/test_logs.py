@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from farm_tasks.cli.worker import _warn
+from farm_tasks.cli import log_line
 from farm_tasks.worker.logs import OneLine, OneObject
 from tests.support.environment import environment_of
 
@@ -50,6 +50,6 @@ def test_what_the_command_warns_of_before_the_worker_begins_is_json_as_well(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with environment_of({"FARM_TASKS_LOG_FORMAT": "json"}):
-        _warn("KITSU_HOST is not set")
+        log_line.write(logging.WARNING, "KITSU_HOST is not set")
     told = json.loads(capsys.readouterr().err)
     assert (told["level"], told["message"]) == ("WARNING", "KITSU_HOST is not set")

@@ -76,6 +76,18 @@ def test_the_map_opens_nothing_that_the_roots_do_not_hold(farm: Farm) -> None:
         submit.upload_working_file(WORKING_FILE, "P:\\link\\passwd").wait(30)
 
 
+def test_frames_and_what_goes_with_them_are_mapped_as_well(farm: Farm) -> None:
+    def publish(frames: str, **options: str) -> None:
+        submit.publish("show/SQ01/SH010/comp", frames=frames, fps=24, **options).wait(30)  # type: ignore[arg-type]
+
+    with pytest.raises(OutsideRoots, match=r"^/etc "):
+        publish("E:\\beauty.####.exr")
+    with pytest.raises(OutsideRoots, match=r"^/etc/logo.png "):
+        publish("P:\\beauty.####.exr", logo="E:\\logo.png")
+    with pytest.raises(OutsideRoots, match=r"^/etc/a.mp4 .*FARM_TASKS_WRITE_ROOTS"):
+        publish("P:\\beauty.####.exr", movie_path="E:\\a.mp4")
+
+
 def test_what_has_no_rule_or_climbs_out_of_its_root_is_refused(farm: Farm) -> None:
     for path in ("Q:\\scene.blend", "P:\\..\\scene.blend", "P:\\a\\..\\..\\etc\\passwd"):
         with pytest.raises(InvalidArgument, match="FARM_TASKS_PATH_MAP"):

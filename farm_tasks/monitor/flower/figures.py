@@ -8,7 +8,10 @@ from typing import Any
 
 from farm_tasks.monitor.readable import text
 
-NUMBERS = ("percent", "bytes_read", "total", "rate", "seconds_left", "elapsed", "attempt")
+NUMBERS = (
+    *("percent", "bytes_read", "total", "rate", "seconds_left", "elapsed", "attempt"),
+    *("frames_done", "frames_total"),
+)
 """As :class:`~farm_tasks.transfer.progress.Progress` has them; ``seconds_left`` is its ``eta``, a
 name that Celery has for the time before which a task must not start. ``elapsed``: seconds that this
 attempt took so far."""
@@ -34,8 +37,10 @@ def file_in(arguments: object) -> str | None:
     if not isinstance(values, dict):
         return None
     for name, value in values.items():
-        if str(name).endswith("path") and isinstance(value, str):
+        if (str(name).endswith("path") or name == "frames") and isinstance(value, str):
             return text(value)
+        if name == "previews" and isinstance(value, list) and value:
+            return text(str(value[-1]))
     return None
 
 

@@ -60,6 +60,8 @@ class Row(Task):  # type: ignore[misc]
     seconds_left: float | None = None
     elapsed: float | None = None
     attempt: int | None = None
+    frames_done: int | None = None
+    frames_total: int | None = None
     first_seen: float | None = None
 
     _fields = (*Task._fields, *FIGURES)

@@ -15,7 +15,7 @@
         ],
         // What a bar alone shows. When nothing else has changed, the rest of a row is left alone.
         FIGURES = ["percent", "bytes_read", "total", "rate", "seconds_left", "elapsed", "stage", "timestamp",
-            "clock"],
+            "clock", "frames_done", "frames_total"],
         columns = $("#tasks-table thead th").map(function () {
             return $(this).data("column");
         }).get(),

@@ -10,6 +10,8 @@
         ROWS = [
             ["file", "File", ft.plain],
             ["stage", "Stage", ft.plain],
+            ["frames_done", "Frames done", String],
+            ["frames_total", "Frames", String],
             ["bytes_read", "Done", withBytes],
             ["total", "Total", withBytes],
             ["percent", "Percent", function (value) { return value.toFixed(2) + " %"; }],

@@ -94,7 +94,9 @@ window.FarmTasks = (function () {
         if (task.stage && isMoving(task)) {
             parts = [plain(task.stage)];
         }
-        if (task.bytes_read || task.total) {
+        if (task.frames_total && !task.bytes_read) {
+            parts.push((task.frames_done || 0) + "/" + task.frames_total + " frames");
+        } else if (task.bytes_read || task.total) {
             parts.push(sizes(task.bytes_read || 0, task.state === "SUCCESS" ? 0 : task.total));
         }
         // All has left: the rate is that of a moment ago.

@@ -1,0 +1,113 @@
+"""What downloads are called: flat names, or a template of folders."""
+
+from __future__ import annotations
+
+import difflib
+import posixpath
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from farm_tasks.errors import InvalidArgument
+
+LONGEST_PART = 48
+"""Bytes of a name in a file name: there are up to four, and file systems take 255 in all."""
+
+FIELDS = (
+    "project", "episode", "sequence", "shot", "asset_type", "asset", "task_type", "revision",
+    "position", "name", "extension", "id",
+)  # fmt: skip
+"""What a template may hold. See docs/batches.md."""
+
+_TOKEN = re.compile(r"\{([^{}]*)\}")
+_NUMBER_FORMAT = re.compile(r"0?[1-9]?d?")
+
+
+def safe(name: str) -> str:
+    """A name that is one part of a path on every system, and no option or hidden file."""
+    kept = "".join(
+        character if unicodedata.category(character)[0] not in "CZ" else "-"
+        for character in unicodedata.normalize("NFC", name)
+    )
+    kept = re.sub(r'[/\\:*?"<>|]+', "-", kept).strip(".- ")
+    return kept.encode()[:LONGEST_PART].decode(errors="ignore") or "unnamed"
+
+
+class Template:
+    """A path with fields in braces, such as ``{sequence}/{shot}/{task_type}/v{revision:03}``.
+
+    Args:
+        text: Relative to the folder of the downloads, with slashes.
+
+    Raises:
+        InvalidArgument: it cannot be understood, or leads out of that folder.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        pieces = _TOKEN.split(text)
+        for literal in pieces[::2]:
+            if set('{}\\:*?"<>|\0') & set(literal) or not literal.isprintable():
+                raise InvalidArgument(
+                    f"--template: {literal!r} cannot be in the name of a file on every system."
+                )
+        for field in pieces[1::2]:
+            _check(field)
+        if text.startswith("/") or {"..", "."} & set(text.split("/")):
+            raise InvalidArgument("--template: it is relative to --into, without '..'.")
+        if "{extension}" not in text.rpartition("/")[2]:
+            raise InvalidArgument("--template: it ends with the file's name and {extension}.")
+
+    def fill(self, values: Mapping[str, str | int]) -> str:
+        """The path for these values; a folder whose name would be empty is left out.
+
+        Args:
+            values: By field. Texts are made safe; ``revision`` is a number; ``position`` is ""
+                or ``_2``.
+        """
+        path = _TOKEN.sub(lambda found: _value(found[1], values), self._text)
+        *folders, name = path.split("/")
+        kept = [one.strip(" .") for one in folders]
+        name = name.rstrip(" .")  # of an attachment without an extension
+        if not name or name.startswith("."):
+            name = f"{values['id']}{name}"
+        return "/".join([*filter(None, kept), name])
+
+
+def _check(field: str) -> None:
+    name, colon, shape = field.partition(":")
+    if name not in FIELDS:
+        near = difflib.get_close_matches(name, FIELDS, n=2)
+        hint = f"Do you mean {' or '.join(near)}?" if near else f"Known: {', '.join(FIELDS)}."
+        raise InvalidArgument(f"--template: there is no field {{{name}}}. {hint}")
+    if colon and (name != "revision" or not _NUMBER_FORMAT.fullmatch(shape)):
+        raise InvalidArgument(
+            f"--template: {{{field}}}: a format is for the revision, as in {{revision:03}}."
+        )
+
+
+def _value(field: str, values: Mapping[str, str | int]) -> str:
+    name, _, shape = field.partition(":")
+    value = values.get(name, "")
+    if isinstance(value, int):
+        return format(value, shape)
+    if name == "position":
+        return value
+    return safe(value) if value else ""
+
+
+def distinct(path: str, id_: str, taken: set[str]) -> str:
+    """``path``, or with the beginning of the id in its name where somebody has it already.
+
+    Args:
+        path: As it would be.
+        id_: Of what is to be called so.
+        taken: What is in use, in lower case: some file systems do not tell A from a.
+    """
+    stem, extension = posixpath.splitext(path)
+    for mark in ("", f"_{id_[:8]}", f"_{id_}"):
+        path = f"{stem}{mark}{extension}"
+        if path.lower() not in taken:
+            break
+    taken.add(path.lower())
+    return path
