@@ -1,8 +1,8 @@
 """A worker's own folder for what it makes on the way, one for each submission.
 
 What is in it is nobody else's: the folder is readable by the worker's user alone. A worker that is
-killed leaves its files; whoever comes after the longest time that a submission is tried removes
-them.
+killed, or whose submission goes on elsewhere, leaves its files; whoever begins or ends one after
+the longest time that a submission is tried removes them.
 """
 
 from __future__ import annotations
@@ -30,19 +30,22 @@ def scratch_folder(submission_id: str) -> Path:
     Raises:
         NotConfigured: it cannot be made, or is open to other users.
     """
-    base = _base()
-    _sweep(base)
+    base = _where()
     folder = base / _name(submission_id)
+    _make(base)
+    _sweep(base)
     _make(folder)
+    os.utime(folder)  # in use from now on, whenever it was made
     return folder
 
 
 def remove(submission_id: str) -> None:
     """Remove the folder of a submission, if there is one. Never fails."""
     with contextlib.suppress(OSError):
-        folder = _where() / _name(submission_id)
-        if folder.is_dir():
-            shutil.rmtree(folder, ignore_errors=True)
+        base = _where()
+        if _is_own(base):
+            shutil.rmtree(base / _name(submission_id), ignore_errors=True)
+            _sweep(base)
 
 
 def _name(submission_id: str) -> str:
@@ -55,34 +58,41 @@ def _where() -> Path:
     return settings().scratch_folder or Path(tempfile.gettempdir()) / f"farm-tasks-{user}"
 
 
-def _base() -> Path:
-    base = _where()
-    _make(base)
-    return base
-
-
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
+        is_own = _is_own(folder)
     except OSError as error:
         raise NotConfigured(
             f"{folder}, where movies are made, cannot be used ({error.strerror}): set "
             "FARM_TASKS_SCRATCH to a folder that this worker may write to."
         ) from error
-    # Anybody can make a folder of this name in the system's one for temporary files.
-    foreign = hasattr(os, "getuid") and found.st_uid != os.getuid()
-    if foreign or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o022:
+    if not is_own:
         raise NotConfigured(
-            f"{folder}, where movies are made, is open to other users: set FARM_TASKS_SCRATCH to a "
-            "folder of this worker's own."
+            f"{folder}, where movies are made, is a link or open to other users: set "
+            "FARM_TASKS_SCRATCH to a folder of this worker's own."
         )
 
 
+def _is_own(folder: Path) -> bool:
+    """Whether nobody else can put anything into it.
+
+    Anybody can make a folder, or a link, of its name in the system's folder for temporary files.
+
+    Raises:
+        OSError: it is not there.
+    """
+    found = folder.lstat()
+    foreign = hasattr(os, "getuid") and found.st_uid != os.getuid()
+    return stat.S_ISDIR(found.st_mode) and not foreign and not found.st_mode & 0o022
+
+
 def _sweep(base: Path) -> None:
-    """Remove what workers that were killed have left."""
+    """Remove what nobody comes back for."""
     oldest = time.time() - settings().retry_seconds - _KEPT
     with contextlib.suppress(OSError):
         for one in base.iterdir():
-            if re.fullmatch("[0-9a-f]{32}", one.name) and one.lstat().st_mtime < oldest:
-                shutil.rmtree(one, ignore_errors=True)
+            # Another process may be at the same.
+            with contextlib.suppress(OSError):
+                if re.fullmatch("[0-9a-f]{32}", one.name) and one.lstat().st_mtime < oldest:
+                    shutil.rmtree(one, ignore_errors=True)
