@@ -159,4 +159,4 @@ def test_what_publish_publishes_is_there_once_whatever_happens_in_whatever_order
     machine: type[Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledgers, "PATIENCE", -1.0)
-    run_examples(machine, 60)
+    run_examples(machine, 45)

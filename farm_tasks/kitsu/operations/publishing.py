@@ -7,7 +7,7 @@ ledger, so that whatever ends a try, the next one goes on from there.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -16,10 +16,9 @@ from gazu.client import KitsuClient
 
 from farm_tasks.confinement import SourcePath, name_in_submission
 from farm_tasks.entity import Entity
-from farm_tasks.errors import BadResponse, EntityNotFound, InvalidArgument
+from farm_tasks.errors import EntityNotFound, InvalidArgument
 from farm_tasks.kitsu.calls import calling
 from farm_tasks.kitsu.checks import (
-    MOVIE_EXTENSIONS,
     attachment_paths,
     extension_of,
     preview_file_path,
@@ -37,8 +36,8 @@ from farm_tasks.kitsu.operations.filling import (
     previews_of,
 )
 from farm_tasks.kitsu.operations.half_done import remembering
-from farm_tasks.kitsu.operations.processing import ready
-from farm_tasks.kitsu.operations.thumbnail import check_thumbnail, set_thumbnail
+from farm_tasks.kitsu.operations.showing import show
+from farm_tasks.kitsu.operations.thumbnail import check_thumbnail
 from farm_tasks.revision import revision_of
 from farm_tasks.transfer.digest import digesting
 from farm_tasks.transfer.progress import ProgressCallback, Share, StageClock, announce
@@ -176,7 +175,7 @@ def publish(
                 )
                 before += content["size"]
                 published.append(content)
-            _show(ledger, target, published, wait_until_ready, thumbnail, made, client, clock)
+            show(ledger, target, published, wait_until_ready, thumbnail, made, client, clock)
     clock(total, total)
     return _told(target, posted, published, made, clock, client)
 
@@ -357,70 +356,6 @@ def _size(part: Part, path: str) -> int:
     noted = part.read(_CONTENT)
     is_kept = noted is not None and _kept(part, noted["comment"], name_in_submission(path))
     return int(noted["size"]) if noted is not None and is_kept else size_of(path)
-
-
-def _show(
-    ledger: Ledger,
-    target: dict[str, Any],
-    published: list[dict[str, Any]],
-    wait_until_ready: bool,
-    thumbnail: int | str | None,
-    made: dict[str, Any] | None,
-    client: KitsuClient | None,
-    progress: ProgressCallback,
-) -> None:
-    """Wait for Kitsu, then put the first preview where it is to be seen."""
-    first = published[0]
-    frame_wanted = thumbnail is not None and _is_movie(first)
-    if wait_until_ready or frame_wanted:
-        for index, content in enumerate(published):
-            _see_ready(Part(ledger, f"preview{index}"), content, client, progress)
-
-    def stand_for_shot() -> None:
-        announce(progress, "setting the thumbnail")
-        frame = thumbnail if frame_wanted else None
-        set_thumbnail(first["id"], target["task"], frame, made, client)
-
-    def join_playlist() -> None:
-        announce(progress, "adding to the playlist")
-        # Kitsu skips what is there already (zou, playlists_service).
-        with calling(client) as kitsu:
-            gazu.playlist.add_entity_to_playlist(
-                {"id": target["playlist"]},
-                target["task"]["entity_id"],
-                first["id"],
-                client=kitsu,
-            )
-
-    if thumbnail is not None:
-        _unless_noted(ledger, "thumbnail", [first["id"], thumbnail], stand_for_shot)
-    if target["playlist"] is not None:
-        _unless_noted(ledger, "playlist", [first["id"], target["playlist"]], join_playlist)
-
-
-def _unless_noted(ledger: Ledger, step: str, about: list[Any], do: Callable[[], object]) -> None:
-    """Do what does no harm twice, but not again later: somebody may have changed it meanwhile."""
-    noted = ledger.read(step)
-    if noted is None or noted["about"] != about:
-        do()
-        ledger.write(step, {"about": about})
-
-
-def _see_ready(
-    part: Part, content: dict[str, Any], client: KitsuClient | None, progress: ProgressCallback
-) -> None:
-    found = ready(part, content["id"], client, progress)
-    content["status"] = found["status"]
-    kept = found.get("file_size")
-    if not content["normalized"] and _is_movie(content) and kept and kept != content["size"]:
-        raise BadResponse(
-            f"Kitsu keeps {kept:,} bytes of preview {content['id']}, and {content['size']:,} were "
-            "sent."
-        )
-
-
-def _is_movie(content: dict[str, Any]) -> bool:
-    return str(content["extension"]).lower() in MOVIE_EXTENSIONS
 
 
 def _told(
