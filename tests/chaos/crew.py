@@ -38,6 +38,11 @@ class Crew:
         environment = {**self.environment, **more}
         return self._start(Worker(self._new_folder(), environment, pool, **self._pool))
 
+    def hire_impatient(self, **more: str) -> Worker:
+        """Start one that waits seconds, and not a minute, until it takes a dead one's messages."""
+        environment, app = {**self.environment, **more}, "tests.support.impatient"
+        return self._start(Worker(self._new_folder(), environment, app=app, **self._pool))
+
     def hire_elsewhere(self) -> Worker:
         """Start one as on another machine, whose processes nobody else can look at."""
         app = "tests.support.elsewhere"

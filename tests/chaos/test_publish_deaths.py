@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import gazu
 import pytest
 
 from farm_tasks import submit
+from farm_tasks.errors import BrokenMovie
 from farm_tasks.kitsu.lookup import find_task
 from farm_tasks.media import Encoding, find_frames, make_movie
+from farm_tasks.sandbox import SandboxInfo
 from tests.chaos.census import Publish
 from tests.chaos.crew import kill_slots, kill_whole
 from tests.chaos.phases import ON_THE_ROAD, Fault, Phase, Plan
-from tests.chaos.stage import Stage
+from tests.chaos.stage import Stage, running_stage
 from tests.support.frames import exr_frames
-from tests.support.media import digest
+from tests.support.media import digest, movie, noise
 from tests.support.waiting import wait_until
-from tests.support.worker import Worker
 
 pytestmark = pytest.mark.chaos
 
@@ -30,6 +35,12 @@ MANY = 500
 """Frames: they are not all encoded before the first of them is heard of."""
 
 OPTIONS: dict[str, Any] = {"fps": "24000/1001", "burn_in": ["shot"]}
+
+
+@pytest.fixture
+def small_stage(sandbox: SandboxInfo, tmp_path: Path) -> Iterator[Stage]:
+    with running_stage(sandbox, tmp_path, 2) as stage:
+        yield stage
 
 
 def publish_frames(stage: Stage, plan: Plan, frames: str, count: int, **options: Any) -> Publish:
@@ -59,10 +70,10 @@ def expected_movie(stage: Stage, task: str, frames: str, frame_range: str, folde
     return Path(make_movie(sequence, str(folder / "beauty.mp4"), encoding, labels).path)
 
 
-def fill_every_phase(stage: Stage) -> list[Publish]:
-    """One held in each phase that the road sees, and one in the middle of its frames."""
+def fill(stage: Stage, phases: Sequence[Phase]) -> list[Publish]:
+    """One held in each phase, and one in the middle of its frames."""
     frames = exr_frames(stage.folder / "frames", 1001, MANY, SIZE)
-    plans = [stage.plan(phase) for phase in ON_THE_ROAD]
+    plans = [stage.plan(phase) for phase in phases]
     held = [publish_frames(stage, plan, frames, 2) for plan in plans]
     encoding = publish_frames(stage, stage.plan(Phase.QUEUED, Fault.NONE), frames, MANY)
     for plan in plans:
@@ -76,29 +87,7 @@ def scratch(stage: Stage, name: str) -> Path:
     return stage.crew.folder / "scratch" / name
 
 
-def die(stage: Stage, worker: Worker) -> Path:
-    """kill -9 of the worker and all its processes; another one takes over."""
-    kill_whole(worker)
-    assert list(scratch(stage, "first").glob("*/.beauty.mp4.*.part")), "not in mid-encoding"
-    stage.release()
-    stage.crew.hire(FARM_TASKS_SCRATCH=str(scratch(stage, "second")))
-    return scratch(stage, "second")
-
-
-def lose_the_slots(stage: Stage, worker: Worker) -> Path:
-    """kill -9 of every pool process; the worker makes new ones."""
-    kill_slots(worker)
-    stage.release()
-    return scratch(stage, "first")
-
-
-@pytest.mark.parametrize("strike", [die, lose_the_slots])
-def test_each_publish_of_frames_is_in_kitsu_once(
-    strike: Callable[[Stage, Worker], Path], stage: Stage
-) -> None:
-    worker = stage.crew.hire(FARM_TASKS_SCRATCH=str(scratch(stage, "first")))
-    publishes = fill_every_phase(stage)
-    left = strike(stage, worker)
+def assert_each_is_there_once(stage: Stage, publishes: list[Publish], left: Path) -> None:
     stage.wait(publishes, RECOVERY)
     stage.assert_each_is_there_once(publishes)
     for one in publishes:
@@ -106,3 +95,93 @@ def test_each_publish_of_frames_is_in_kitsu_once(
         assert preview["sha256"] == one.sha256
         assert preview["revision"] == 1
     assert list(left.iterdir()) == []
+
+
+def test_each_publish_of_frames_is_in_kitsu_once_after_its_worker_died(stage: Stage) -> None:
+    """kill -9 of the worker and all its processes; another one takes over."""
+    worker = stage.crew.hire_impatient(FARM_TASKS_SCRATCH=str(scratch(stage, "first")))
+    publishes = fill(stage, ON_THE_ROAD)
+    kill_whole(worker)
+    assert list(scratch(stage, "first").glob("*/.beauty.mp4.*.part")), "not in mid-encoding"
+    stage.release()
+    stage.crew.hire_impatient(FARM_TASKS_SCRATCH=str(scratch(stage, "second")))
+    assert_each_is_there_once(stage, publishes, scratch(stage, "second"))
+
+
+def test_each_publish_of_frames_is_in_kitsu_once_after_its_slot_was_lost(stage: Stage) -> None:
+    """kill -9 of every pool process; the worker makes new ones."""
+    worker = stage.crew.hire(FARM_TASKS_SCRATCH=str(scratch(stage, "first")))
+    publishes = fill(stage, stage.chance.sample(ON_THE_ROAD, 4))
+    kill_slots(worker)
+    stage.release()
+    assert_each_is_there_once(stage, publishes, scratch(stage, "first"))
+
+
+SUBMIT = """
+import json, sys
+from farm_tasks import submit
+print(submit.publish(**json.loads(sys.argv[1])).id)
+"""
+
+
+def submit_twice(arguments: dict[str, Any]) -> str:
+    """From two processes at once; they get one submission."""
+    command = [sys.executable, "-c", SUBMIT, json.dumps(arguments)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    [submission] = {one.communicate(timeout=60)[0].strip() for one in both}
+    assert [one.returncode for one in both] == [0, 0]
+    return submission
+
+
+def test_one_key_is_one_publish_while_it_runs_after_it_failed_and_after_it_ended(
+    small_stage: Stage,
+) -> None:
+    stage = small_stage
+    stage.crew.hire_impatient(FARM_TASKS_SCRATCH=str(scratch(stage, "first")))
+    plan, task = stage.plan(Phase.ANSWER_LOST), stage.new_task()
+    frames = exr_frames(stage.folder / "frames", 1001, 3, SIZE)
+    expected = expected_movie(stage, task, frames, "1001-1003", stage.folder / plan.tag)
+    other = noise(stage.folder / "other.mp4", 20_000)
+    arguments = {
+        "task": task,
+        "previews": [str(other)],
+        "comment": plan.tag,
+        "frames": frames,
+        "thumbnail": "last",
+        "key": f"deadline:{plan.tag}",
+        **OPTIONS,
+    }
+    submission = submit.Submission.load(submit_twice(arguments))
+    wait_until(plan.reached.is_set, 60)
+    assert submit_twice(arguments) == submission.id
+    plan.go.set()
+    # It fails at the second preview, which is no movie, and goes on from there.
+    with pytest.raises(BrokenMovie):
+        submission.wait(60)
+    assert list(scratch(stage, "first").iterdir()) == []
+    [comment] = comments(stage, task)
+    [made] = comment["previews"]
+    movie(stage.sandbox, other)
+    assert submit_twice(arguments) == submission.id
+    result = submission.wait(60)
+    assert submit_twice(arguments) == submission.id
+    assert submission.wait(1) == result
+
+    assert [one["id"] for one in comments(stage, task)] == [comment["id"]]
+    assert result["comment"]["id"] == comment["id"]
+    [comment] = comments(stage, task)
+    assert [one["id"] for one in result["previews"]] == [one["id"] for one in comment["previews"]]
+    first, second = result["previews"]
+    assert first["id"] == made["id"]
+    assert first["sha256"] == digest(expected)
+    assert second["sha256"] == digest(other)
+    assert first["revision"] == second["revision"] == result["revision"] == 1
+    kept = stage.folder / "kept.mp4"
+    gazu.files.download_preview_file(first["id"], str(kept), client=stage.kitsu)
+    assert digest(kept) == digest(expected)
+    assert list(scratch(stage, "first").iterdir()) == []
+
+
+def comments(stage: Stage, task: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = gazu.task.all_comments_for_task(task, client=stage.kitsu)
+    return found
