@@ -288,6 +288,7 @@ def _made(
     posted = _posted(ledger, target, comment)
     if noted and posted and _kept(part, posted["id"], f"movie of {movie.name}"):
         return dict(noted["facts"])  # the file itself need not be there any more
+    announce(progress, "encoding")
     facts = movie(labels, progress)
     ledger.write(_MOVIE, {"about": about, "facts": facts})
     return facts
