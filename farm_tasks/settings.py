@@ -71,6 +71,13 @@ class Settings(BaseSettings):
     spool_folder: Path | None = Field(None, alias="FARM_TASKS_SPOOL")
     """Where requests wait while the broker cannot be reached: docs/spool.md."""
 
+    media_threads: int = Field(2, ge=1, le=64, alias="FARM_TASKS_MEDIA_THREADS")
+    """Of the encoder, and as many for reading and colour. The bytes of a movie depend on it: the
+    same on all workers, or a movie that is made again on another one is another movie."""
+
+    font: Path | None = Field(None, alias="FARM_TASKS_FONT")
+    """A TrueType or OpenType file for burn-ins and slates. Without one, ASCII's letters alone."""
+
     max_upload_bytes: int = Field(10 * 1024**3, gt=0, alias="FARM_TASKS_MAX_UPLOAD_BYTES")
     """zou's MAX_CONTENT_LENGTH; a proxy in front may take less."""
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from farm_tasks.confinement import current
 from farm_tasks.errors import InvalidArgument, NotConfigured
+from farm_tasks.settings import settings
 from farm_tasks.transfer.partial_file import PartialFile
-from farm_tasks.transfer.progress import ProgressCallback, announce
+from farm_tasks.transfer.progress import ProgressCallback, announce, check
 from farm_tasks.transfer.progress import frames as count_frames
 from farm_tasks.worker import scratch
 
 if TYPE_CHECKING:
+    from farm_tasks.media import FrameSequence
     from farm_tasks.worker.task import TransferTask
 
 _FACTS = "movie.json"
@@ -63,16 +65,29 @@ class FramesMovie:
             NotConfigured: this worker has no media extra, or no scratch folder.
             FarmTasksError: what :func:`farm_tasks.media.make_movie` raises.
         """
-        folder = scratch.scratch_folder(self._id)
+        # Here, because a worker without the extra moves all that is no frame.
+        from farm_tasks.media import find_frames  # noqa: PLC0415
+
         confined = current()
         if confined is None:
             raise NotConfigured("Frames are made into a movie in a worker only.")
+        folder = scratch.scratch_folder(self._id)
         confined.also_read(folder)
         path = folder / f"{_stem(self.name)}.mp4"
-        made_of = {**self.about, "labels": dict(labels)}
+        announce(progress, "looking at the frames")
+        sequence = find_frames(
+            self._pattern,
+            self._options["frame_range"],
+            self._options["missing_frames"],
+            on_look=lambda _done, _total: check(progress),
+        )
+        # A frame may be rendered again between two tries.
+        versions = [[one.number, one.header and one.header.version] for one in sequence.frames]
+        made_of = {**self.about, "labels": dict(labels), "versions": versions}
         facts = _made_before(folder, path, made_of)
         if facts is None:
-            facts = self._make(path, labels, progress)
+            announce(progress, "encoding")
+            facts = self._make(sequence, path, labels, progress)
             (folder / _FACTS).write_text(json.dumps({"made_of": made_of, "facts": facts}))
         if self._kept_as is not None:
             announce(progress, "keeping the movie")
@@ -81,13 +96,15 @@ class FramesMovie:
         return {**facts, "path": str(path)}
 
     def _make(
-        self, path: Path, labels: Mapping[str, str], progress: ProgressCallback | None
+        self,
+        sequence: FrameSequence,
+        path: Path,
+        labels: Mapping[str, str],
+        progress: ProgressCallback | None,
     ) -> dict[str, Any]:
-        # Here, because a worker without the extra moves all that is no frame.
-        from farm_tasks.media import Encoding, find_frames, make_movie  # noqa: PLC0415
+        from farm_tasks.media import Encoding, make_movie  # noqa: PLC0415
 
-        options = self._options
-        sequence = find_frames(self._pattern, options["frame_range"], options["missing_frames"])
+        options, font = self._options, settings().font
         encoding = Encoding(
             fps=options["fps"],
             color_config=self._color_config,
@@ -98,14 +115,15 @@ class FramesMovie:
             slate=options["slate"],
             logo=self._logo,
             silent_audio=options["silent_audio"],
+            threads=settings().media_threads,
+            font=None if font is None else str(font),
         )
 
         def on_frame(done: int, total: int) -> None:
             count_frames(progress, done, total)
 
-        return make_movie(
-            sequence, str(path), encoding, labels, on_frame, own_folder=True
-        ).to_dict()
+        made = make_movie(sequence, str(path), encoding, labels, on_frame, own_folder=True)
+        return made.to_dict()
 
 
 def _stem(pattern: str) -> str:
@@ -118,7 +136,10 @@ def _stem(pattern: str) -> str:
 def _made_before(folder: Path, path: Path, made_of: Mapping[str, Any]) -> dict[str, Any] | None:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         noted = json.loads((folder / _FACTS).read_text())
-        if noted["made_of"] == made_of and path.stat().st_size == noted["facts"]["size"]:
+        if (
+            noted["made_of"] == json.loads(json.dumps(made_of))
+            and path.stat().st_size == noted["facts"]["size"]
+        ):
             return dict(noted["facts"])
     return None
 

@@ -140,6 +140,7 @@ def test_other_kinds_have_their_own_extension(
     assert [one.suffix for one in projects.iterdir()] == [f".{suffix}"] * count
 
 
+@pytest.mark.chaos
 def test_what_is_there_and_whole_is_not_downloaded_again(
     sandbox: SandboxInfo, production: Production, projects: Path, tmp_path: Path
 ) -> None:

@@ -15,6 +15,8 @@ import pytest
 from farm_tasks.sandbox import SandboxInfo
 from tests.support.media import movie, picture
 
+pytestmark = pytest.mark.chaos
+
 PAGES = sorted((Path(__file__).resolve().parents[2] / "docs" / "farms").glob("*.md"))
 NOT_EXECUTED = "# not executed here"
 
