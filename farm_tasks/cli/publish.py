@@ -18,7 +18,7 @@ from farm_tasks.cli.outcome import as_dict, error_of, exit_code, print_json
 from farm_tasks.cli.root import print_error
 from farm_tasks.errors import BrokerUnavailable, InvalidArgument
 from farm_tasks.farms.client import content_of
-from farm_tasks.farms.dialects import DIALECTS, NAMES
+from farm_tasks.farms.dialects import NAMES
 
 if TYPE_CHECKING:
     from farm_tasks.submit.submission import Submission
@@ -251,6 +251,6 @@ def _follow(
     if as_json:
         print_json(as_dict(record))
     error = error_of(record)
-    if error is not None and how not in DIALECTS:  # a farm has been told, in its words
+    if error is not None and how in {"none", "json"}:  # the others have told it, in their words
         print_error(str(error))
     click.get_current_context().exit(exit_code(record))
