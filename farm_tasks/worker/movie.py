@@ -26,7 +26,7 @@ _FACTS = "movie.json"
 
 
 class FramesMovie:
-    """Makes it when it is called: :class:`farm_tasks.kitsu.operations.publishing.MovieMaker`.
+    """Makes it when it is called: :class:`farm_tasks.kitsu.operations.movie.MovieMaker`.
 
     Args:
         task: The task that runs.
