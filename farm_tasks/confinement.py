@@ -132,6 +132,11 @@ class Confinement:
             self._sources[path] = root
         return SourcePath(path, given)
 
+    @property
+    def read_roots(self) -> Sequence[Path]:
+        """Folders to read in."""
+        return self._read_roots
+
     def also_read(self, folder: Path) -> None:
         """Let a folder that this run has made itself be read as well."""
         self._read_roots = [*self._read_roots, folder]

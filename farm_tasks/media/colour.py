@@ -18,10 +18,12 @@ import numpy as np
 import numpy.typing as npt
 import PyOpenColorIO as ocio  # noqa: N813 - as its own documentation does
 
+from farm_tasks.confinement import current
 from farm_tasks.errors import InvalidArgument
-from farm_tasks.media.configuration import Configuration, near_to
+from farm_tasks.media.configuration import Configuration, is_of_message, near_to
 from farm_tasks.media.encoding import Encoding
 from farm_tasks.media.picture import Header
+from farm_tasks.media.trial import digests_of
 
 _LINEAR = "scene_linear"
 _NOT_AS_TAGGED = re.compile(r"p3|2020|2100|2084|pq|hlg|hdr|dcdm|xyz|2\.6", re.IGNORECASE)
@@ -34,10 +36,12 @@ class DisplayTransform:
         encoding: Its configuration, colour space, display and view.
         path: Of the first frame, for the configuration's file rules.
         header: Of that frame.
+        is_trial: This process is there to see whether it can be done.
 
     Attributes:
         name: From what to what, for people.
         warnings: What was assumed and may be wrong.
+        digests: SHA-256 in hex of each file of a configuration that a message named, by its path.
 
     Raises:
         InvalidArgument: the configuration cannot be used, or does not have what was asked for.
@@ -46,14 +50,20 @@ class DisplayTransform:
             read here.
     """
 
-    def __init__(self, encoding: Encoding, path: str, header: Header) -> None:
+    def __init__(
+        self, encoding: Encoding, path: str, header: Header, is_trial: bool = False
+    ) -> None:
         self.warnings: list[str] = []
+        self.digests: dict[str, str] = {}
         self.name = "as the frames are, for an sRGB display"
         self._processor: ocio.CPUProcessor | None = None
         if encoding.color_space is None and _is_for_display(header):
             self._leave(encoding, header)
             return
-        configuration = Configuration(encoding.color_config)
+        confined, tried = current(), None
+        if is_of_message(encoding.color_config) and confined is not None and not is_trial:
+            tried = digests_of(confined, encoding, path, header)
+        configuration = Configuration(encoding.color_config, tried)
         config = configuration.config
         space = encoding.color_space or _assumed(config, configuration.built_in, path, header)
         if space is None:
@@ -75,6 +85,7 @@ class DisplayTransform:
             )
         transform = ocio.DisplayViewTransform(space, display, view)
         self._processor = configuration.processor(transform, self.name)
+        self.digests = configuration.digests
 
     def apply(self, pixels: npt.NDArray[np.float32]) -> None:
         """Change ``pixels`` (height x width x RGB, contiguous) in place. Threads may do so at once.

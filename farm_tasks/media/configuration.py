@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import hashlib
 import os
-import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import PyOpenColorIO as ocio  # noqa: N813 - as its own documentation does
@@ -34,7 +34,6 @@ _ERRORS = (ocio.Exception, ocio.ExceptionMissingFile)
 """Not one a subclass of the other, as they are in C++."""
 
 _ARCHIVE = b"PK"
-_ANCHOR, _ALIAS = (re.compile(f"{mark}([^\\s\\[\\]{{}},]+)") for mark in ("&", r"\*"))
 
 _ONE_AT_A_TIME = threading.Lock()
 """OpenColorIO holds locks of its own while it asks for a file: two threads would wait for each
@@ -47,10 +46,12 @@ class Configuration:
     Args:
         given: As it was asked for: a file's path, or the name of one of OpenColorIO's own. None:
             what ``$OCIO`` of this process says, else ``ocio://default``.
+        tried: What :func:`farm_tasks.media.trial.digests_of` says of it: other files are refused.
 
     Attributes:
         config: It.
         built_in: Whether it is one of OpenColorIO's own.
+        digests: SHA-256 in hex of each file that was read of one that a message names, by its path.
 
     Raises:
         InvalidArgument: it cannot be used.
@@ -58,23 +59,21 @@ class Configuration:
         OutsideRoots, FileUnreadable: it is not to be read here.
     """
 
-    def __init__(self, given: str | None) -> None:
-        name = given or os.environ.get("OCIO") or "ocio://default"
-        known = [one[0] for one in ocio.BuiltinConfigRegistry().getBuiltinConfigs()]
-        if name in known:
-            name = BUILT_IN + name
+    def __init__(self, given: str | None, tried: Mapping[str, str] | None = None) -> None:
+        name = _in_full(given or os.environ.get("OCIO") or "ocio://default")
         self.built_in = name.startswith(BUILT_IN)
         setting = "color_config" if given else "OCIO"
-        confined = current() if given and not self.built_in else None
+        confined = current()
         self._files: _Files | None = None
-        if confined is not None:
-            self._files = _Files(confined, name)
+        if confined is not None and is_of_message(given):
+            self._files = _Files(confined, name, tried)
         elif not self.built_in and not Path(name).is_file():
             raise FileMissing(f"{setting}: {name} does not exist on this machine.")
+        self.digests = self._files.digests if self._files else {}
         try:
             self.config = self._files.config() if self._files else ocio.Config.CreateFromFile(name)
         except _ERRORS as error:
-            near = near_to(name.removeprefix(BUILT_IN), known) if self.built_in else ""
+            near = near_to(name.removeprefix(BUILT_IN), _built_in()) if self.built_in else ""
             raise InvalidArgument(
                 f"{setting}: {name} is no OpenColorIO configuration{self._reason(error)}.{near}"
             ) from error
@@ -107,14 +106,21 @@ class Configuration:
         return "" if self._files is not None else f" ({str(error)[:200]})"
 
 
+def is_of_message(given: str | None) -> bool:
+    """Whether it is a file that a message names: one that may be anything."""
+    return bool(given) and current() is not None and not _in_full(str(given)).startswith(BUILT_IN)
+
+
 class _Files(ocio.PyConfigIOProxy):  # type: ignore[misc]
     """What OpenColorIO asks for the bytes of a configuration and of its look-up tables.
 
     Args:
         confined: What may be read.
         path: Of the configuration.
+        tried: What the digests have to be, by path; None if they may be any.
 
     Attributes:
+        digests: SHA-256 in hex of what was read, by path.
         refused: What was wrong with tables that were not read; another folder of the search path
             may have one that is missing.
 
@@ -122,8 +128,10 @@ class _Files(ocio.PyConfigIOProxy):  # type: ignore[misc]
         InvalidArgument, FileMissing, OutsideRoots, FileUnreadable: it is not to be read here.
     """
 
-    def __init__(self, confined: Confinement, path: str) -> None:
+    def __init__(self, confined: Confinement, path: str, tried: Mapping[str, str] | None) -> None:
         super().__init__()
+        self.digests: dict[str, str] = {}
+        self._tried = tried
         self.refused: list[FarmTasksError] = []
         self._confined = confined
         self._path = str(confined.source(path))
@@ -192,7 +200,11 @@ class _Files(ocio.PyConfigIOProxy):  # type: ignore[misc]
                 size = os.fstat(file).st_size
                 if size > most:
                     raise InvalidArgument(f"{path} has {size:,} bytes, and {most:,} may be read.")
-                return bytes_of(file, 0, size)
+                content = bytes_of(file, 0, size)
+            digest = self.digests[path] = hashlib.sha256(content).hexdigest()
+            if self._tried is not None and self._tried.get(path) != digest:
+                raise InvalidArgument(f"{path} was changed while it was read.")
+            return content
         except FarmTasksError as error:
             raise type(error)(f"color_config: {what}{error}") from error
 
@@ -206,11 +218,19 @@ def near_to(value: str, known: list[str]) -> str:
     return f" Near that: {', '.join(map(repr, shown))}." if shown else ""
 
 
+def _built_in() -> list[str]:
+    return [one[0] for one in ocio.BuiltinConfigRegistry().getBuiltinConfigs()]
+
+
+def _in_full(name: str) -> str:
+    return BUILT_IN + name if name in _built_in() else name
+
+
 def _checked(path: str, content: bytes) -> str:
-    """The text of a configuration that can be loaded in a time that its size bounds.
+    """The text of a configuration.
 
     Raises:
-        InvalidArgument: it cannot.
+        InvalidArgument: it is none.
     """
     if content.startswith(_ARCHIVE):
         raise InvalidArgument(
@@ -223,11 +243,4 @@ def _checked(path: str, content: bytes) -> str:
         text = "\0"
     if "\0" in text:
         raise InvalidArgument(f"color_config: {path} is no text in UTF-8.")
-    # Thirty lines of YAML that stand for each other twice are more than memory holds.
-    repeated = set(_ANCHOR.findall(text)) & set(_ALIAS.findall(text))
-    if repeated:
-        name = min(repeated)[:40]
-        raise InvalidArgument(
-            f"color_config: {path} has an alias of YAML, *{name}: write what it stands for."
-        )
     return text
