@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import uuid
 from collections.abc import Callable, Sequence
@@ -52,13 +51,13 @@ _DEFAULTS: list[Callable[..., Any]] = [
     click.option("--range", "frame_range", metavar="FRAMES", help="Of frames: 1001-1100."),
     click.option("--fps", metavar="RATE", help="Of frames: 24, 24000/1001, 23.976."),
     click.option("--missing-frames", type=click.Choice(["fail", "hold", "warn"])),
-    click.option("--color-config", metavar="FILE", help="OCIO configuration: a file, or a name."),
+    click.option("--color-config", metavar="FILE", help="OCIO config: a file, or a name."),
     click.option("--color-space", metavar="NAME", help="Of the frames."),
     click.option("--display", metavar="NAME", help="Of the OCIO configuration."),
     click.option("--view", metavar="NAME", help="Of the display."),
     click.option("--burn-in", multiple=True, metavar="WHAT", help="shot, frame, artist or date."),
     click.option("--slate", is_flag=True, default=None, help="A slate before the frames."),
-    click.option("--logo", metavar="FILE", help="A picture for the slate."),
+    click.option("--logo", metavar="FILE", help="A picture for the corner of each frame."),
     click.option("--silent-audio", is_flag=True, default=None, help="Add a silent sound track."),
     click.option("--priority", type=click.Choice(["high", "normal", "low"])),
     click.option("--farm-job", metavar="NAME", help="The farm job that the batch belongs to."),
@@ -155,12 +154,13 @@ def publish(
 
 def _rows(list_path: Path | None, folder: str | None, defaults: dict[str, Any]) -> list[Row]:
     from farm_tasks.batches.folder_pattern import rows_in  # noqa: PLC0415 (not for --help)
-    from farm_tasks.batches.rows import read_rows  # noqa: PLC0415
+    from farm_tasks.batches.rows import absolute, read_rows  # noqa: PLC0415
     from farm_tasks.batches.tables import read_table  # noqa: PLC0415
 
     defaults = {**defaults, "burn_in": list(defaults["burn_in"]) or None}
-    if defaults["logo"]:
-        defaults["logo"] = os.path.abspath(defaults["logo"])
+    # The paths of options begin here, and those of rows where the list is.
+    for name, value in defaults.items():
+        defaults[name] = absolute(name, value, Path.cwd()) if value else value
     if folder is not None:
         return read_rows(rows_in(folder), Path.cwd(), defaults)
     assert list_path is not None  # noqa: S101 (said by the caller)

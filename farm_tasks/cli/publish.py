@@ -66,7 +66,10 @@ def _number_or_word(_ctx: click.Context, _param: click.Parameter, value: str | N
     "--missing-frames", type=click.Choice(["fail", "hold", "warn"]),
     help="Of missing or broken frames: fail, hold the last good one, or warn in the picture.",
 )  # fmt: skip
-@click.option("--color-config", metavar="FILE", help="OCIO config. By default the worker's.")
+@click.option(
+    "--color-config", metavar="FILE",
+    help="OCIO config: a file, or the name of one that OCIO brings. By default the worker's.",
+)  # fmt: skip
 @click.option("--color-space", metavar="NAME", help="What the frames are in.")
 @click.option("--display", metavar="NAME", help="OCIO display to make the movie for.")
 @click.option("--view", metavar="NAME", help="OCIO view of that display.")
@@ -75,7 +78,7 @@ def _number_or_word(_ctx: click.Context, _param: click.Parameter, value: str | N
     help="Write it into the picture. May be given more than once.",
 )  # fmt: skip
 @click.option("--slate", is_flag=True, default=None, help="A frame in front that says what it is.")
-@click.option("--logo", metavar="FILE", type=_FILE, help="A picture for the corner.")
+@click.option("--logo", metavar="FILE", type=_FILE, help="A picture for the corner of each frame.")
 @click.option("--silent-audio", is_flag=True, default=None, help="Add a silent audio track.")
 @click.option("--movie-path", metavar="FILE", type=_FILE, help="Keep the movie there.")
 @click.option(

@@ -43,7 +43,8 @@ TEMPORARY = 75
 SECONDS = 10.0
 """How long the command may take to hand over a request."""
 
-_PATHS = ("previews", "attachments", "frames", "color_config", "logo", "movie_path")
+_PATHS = ("previews", "attachments", "frames", "logo", "movie_path")
+_CONFIGS = (".ocio", ".ocioz")
 _ABSOLUTE = re.compile(r"^(/|\\|[A-Za-z]:[/\\])")
 
 
@@ -221,7 +222,17 @@ def _absolute(arguments):
             made[name] = _absolute_path(value)
         else:
             made[name] = [_absolute_path(one) for one in value]
+    config = made.get("color_config")
+    if config and _is_config_path(config):
+        made["color_config"] = _absolute_path(config)
     return made
+
+
+def _is_config_path(given):
+    """Whether it is an OCIO config's path, and not the name of one that OCIO brings."""
+    if given.startswith("ocio://"):
+        return False
+    return bool(_ABSOLUTE.match(given)) or given.lower().endswith(_CONFIGS) or os.path.isfile(given)
 
 
 def _absolute_path(path):
