@@ -17,7 +17,7 @@ from farm_tasks.cli import text, views
 from farm_tasks.cli.outcome import as_dict, error_of, exit_code, print_json
 from farm_tasks.cli.root import print_error
 from farm_tasks.errors import BrokerUnavailable, InvalidArgument
-from farm_tasks.farms.client import content_of
+from farm_tasks.farms.client import content_of_request
 from farm_tasks.farms.dialects import NAMES
 
 if TYPE_CHECKING:
@@ -159,10 +159,8 @@ class _Spooled(Exception):
 
 
 def _content_of(arguments: Mapping[str, Any]) -> str:
-    previews, frames = arguments.get("previews") or [], arguments.get("frames")
-    files = [previews] if isinstance(previews, str) else list(previews)
     # It has no annotations: it is also the file that a farm with an old Python copies.
-    digest: str = content_of([*files, frames] if frames else files)  # type: ignore[no-untyped-call]
+    digest: str = content_of_request(arguments)  # type: ignore[no-untyped-call]
     return digest
 
 

@@ -180,9 +180,10 @@ def content_of(paths):
 
     A path may be a sequence, with its frame number as ``####``, ``%04d``, ``@@@@`` or ``$F4``.
     What does not exist counts as such. Folders do not count: Windows and Linux name them otherwise.
+    One text is one path.
     """
     digest = hashlib.sha256()
-    for path in sorted(_files(map(_text, paths))):
+    for path in sorted(_files(map(_text, _listed(paths)))):
         name = re.split(r"[/\\]", path)[-1]
         try:
             found = os.stat(path)
@@ -191,6 +192,24 @@ def content_of(paths):
             line = "%s missing" % name
         digest.update(line.encode("utf-8", "replace") + b"\n")
     return digest.hexdigest()[:16]
+
+
+def content_of_request(arguments):
+    """The digest of what a publish is about: its previews and its frames.
+
+    What is no path is passed over here; whoever submits the arguments says so.
+    """
+    return content_of(_listed(arguments.get("previews")) + _listed(arguments.get("frames")))
+
+
+def _listed(paths):
+    """The paths of a list, or of one text; others than texts are left out."""
+    if hasattr(paths, "upper"):
+        return [paths] if paths else []
+    try:
+        return [one for one in paths or () if hasattr(one, "upper")]
+    except TypeError:
+        return []
 
 
 def _files(paths):
@@ -283,9 +302,7 @@ def main(argv=None):
         return 2
     key = given.key
     if key and "{content}" in key:
-        paths = list(arguments.get("previews") or [])
-        paths += [arguments["frames"]] if arguments.get("frames") else []
-        key = key.replace("{content}", content_of(paths))
+        key = key.replace("{content}", content_of_request(arguments))
     try:
         print(
             publish(

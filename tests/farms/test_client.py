@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -149,6 +150,27 @@ def test_the_digest_changes_with_every_frame(tmp_path: Path) -> None:
     third = client.content_of(patterns[:1])
     (tmp_path / "b.0002.exr").write_bytes(b"no frame of it")
     assert client.content_of(patterns[:1]) == third
+
+
+def test_one_preview_as_a_text_counts_as_the_file_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    movie, spool = tmp_path / "a.mov", tmp_path / "spool"
+    spool.mkdir()
+    keys = []
+    for content in (b"1", b"22"):
+        movie.write_bytes(content)
+        digest = client.content_of([str(movie)])
+        for previews in (str(movie), [str(movie)]):
+            asked = {"task": "t", "previews": previews}
+            assert client.content_of(previews) == client.content_of_request(asked) == digest
+        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(asked | {"previews": str(movie)})))
+        assert client.main(["--spool", str(spool), "--key", "k:{content}"]) == 0
+        keys.append(json.loads(Path(capsys.readouterr().out.strip()).read_text())["key"])
+        assert keys[-1] == f"k:{digest}"
+    assert keys[0] != keys[1]
+    assert client.content_of(iter([str(movie)])) == digest
+    assert client.content_of_request({"previews": 7}) == client.content_of([])
 
 
 def test_the_digest_is_the_same_wherever_the_folder_is_mounted(tmp_path: Path) -> None:
