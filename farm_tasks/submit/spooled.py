@@ -22,6 +22,7 @@ from farm_tasks.folder import Folder
 from farm_tasks.queues import Priority
 from farm_tasks.submit.claim import check_key
 from farm_tasks.submit.farm_job import environment_ignored, farm_job_of
+from farm_tasks.submit.publishing import check as check_publish
 from farm_tasks.submit.sending import check_absolute, portable
 from farm_tasks.submit.submission import Submission
 
@@ -145,6 +146,8 @@ class Request:
             raise InvalidArgument("arguments: not an object of the function's arguments.")
         arguments.check(getattr(submit, self.function), (), self.arguments)
         check_absolute(self.arguments)
+        if self.function == "publish":
+            check_publish(self.arguments)
         check_key(self.key)
         queues.priority_number(self.priority)
         if self.farm_job is not None:

@@ -25,8 +25,8 @@ from farm_tasks.kitsu.operations.half_done import remembering
 from farm_tasks.kitsu.operations.movie import MovieMaker, make_once, path_of
 from farm_tasks.kitsu.operations.showing import show
 from farm_tasks.kitsu.operations.target import find_target, look_up_again, status_of
-from farm_tasks.kitsu.operations.thumbnail import check_thumbnail
 from farm_tasks.revision import revision_of
+from farm_tasks.thumbnail_frame import check_thumbnail
 from farm_tasks.transfer.progress import ProgressCallback, Share, StageClock
 
 _COMMENT = ("id", "text", "task_status_id", "person_id", "created_at", "attachment_files")
