@@ -15,6 +15,7 @@ import click
 
 from farm_tasks.cli import text, views
 from farm_tasks.cli.outcome import as_dict, error_of, exit_code, print_json
+from farm_tasks.cli.publish_options import comment_options, frame_options, submission_options
 from farm_tasks.cli.root import print_error
 from farm_tasks.errors import BrokerUnavailable, InvalidArgument
 from farm_tasks.farms.client import content_of_request
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 _FILE = click.Path()
 
 
-def _number_or_word(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Any:
-    return int(value) if value is not None and value.isascii() and value.isdigit() else value
-
-
 @click.command()
 @click.argument("previews", metavar="[FILE]...", nargs=-1, type=_FILE)
 @click.option(
@@ -38,65 +35,30 @@ def _number_or_word(_ctx: click.Context, _param: click.Parameter, value: str | N
     help="project/sequence/shot/task_type, project/episode/sequence/shot/task_type, "
     "project/asset_type/asset/task_type, or an id.",
 )
-@click.option("--status", "task_status", metavar="S", help="The status to set, such as wfa.")
+@comment_options
 @click.option("--quiet", is_flag=True, help="Keep the present status, as without --status.")
-@click.option("--comment", metavar="TEXT", help="The comment's text.")
-@click.option("--person", metavar="P", help="In whose name: email, full name, login or id.")
 @click.option(
     "--attachment", "attachments", metavar="FILE", multiple=True, type=_FILE,
     help="A file for the comment. May be given more than once.",
 )  # fmt: skip
-@click.option(
-    "--revision", metavar="R", callback=_number_or_word,
-    help="auto (the next one), a number, or from-name: 3 of comp_v003.mov.",
-)  # fmt: skip
-@click.option(
-    "--thumbnail", metavar="F", callback=_number_or_word,
-    help="The frame that stands for the shot: first, middle, last or its number, from 1.",
-)  # fmt: skip
-@click.option("--playlist", metavar="P", help="Add the preview to it, by name or id.")
-@click.option(
-    "--normalize/--no-normalize", "normalize_movie", default=None,
-    help="Let Kitsu transcode movies. By default those given, and not one made of frames.",
-)  # fmt: skip
 @click.option("--frames", metavar="PATTERN", help="Make a movie of beauty.####.exr first.")
-@click.option("--range", "frame_range", metavar="R", help="1001-1100. By default what is there.")
-@click.option("--fps", metavar="RATE", help="24, 24000/1001.")
-@click.option(
-    "--missing-frames", type=click.Choice(["fail", "hold", "warn"]),
-    help="Of missing or broken frames: fail, hold the last good one, or warn in the picture.",
-)  # fmt: skip
-@click.option(
-    "--color-config", metavar="FILE",
-    help="OCIO config: a file, or the name of one that OCIO brings. By default the worker's.",
-)  # fmt: skip
-@click.option("--color-space", metavar="NAME", help="What the frames are in.")
-@click.option("--display", metavar="NAME", help="OCIO display to make the movie for.")
-@click.option("--view", metavar="NAME", help="OCIO view of that display.")
-@click.option(
-    "--burn-in", multiple=True, type=click.Choice(["shot", "frame", "artist", "date"]),
-    help="Write it into the picture. May be given more than once.",
-)  # fmt: skip
-@click.option("--slate", is_flag=True, default=None, help="A frame in front that says what it is.")
-@click.option("--logo", metavar="FILE", type=_FILE, help="A picture for the corner of each frame.")
-@click.option("--silent-audio", is_flag=True, default=None, help="Add a silent audio track.")
+@frame_options
 @click.option("--movie-path", metavar="FILE", type=_FILE, help="Keep the movie there.")
 @click.option(
     "--key", metavar="K",
     help="Names this piece of work, such as tractor:<job id>:{content}: with one key it is "
     "published once. {content} becomes a digest of the files' names, sizes and times.",
 )  # fmt: skip
-@click.option("--priority", type=click.Choice(["high", "normal", "low"]))
-@click.option("--farm-job", metavar="J", help="The farm job that this belongs to.")
+@submission_options
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read these as a JSON object as well.")
-@click.option("--wait/--no-wait", default=None, help="Stay until it is in Kitsu and ready.")
+@click.option("--wait/--no-wait", default=None, help="Stay until the publish has ended.")
 @click.option(
     "--progress", type=click.Choice(NAMES),
     help="Wait, and say how far it is as a farm reads it: alf (Tractor), afanasy, openjd.",
 )  # fmt: skip
 @click.option(
     "--timeout", type=click.FloatRange(min=0), metavar="S",
-    help="Wait for so many seconds, then leave with exit code 75. It goes on.",
+    help="Wait, but no longer than so many seconds: then leave with exit code 75. It goes on.",
 )  # fmt: skip
 @click.option(
     "--spool", metavar="DIR", type=_FILE,
@@ -141,7 +103,8 @@ def publish(
         raise click.UsageError("Say which task with --task.")
     if "{content}" in str(arguments.get("key")):
         arguments["key"] = arguments["key"].replace("{content}", _content_of(arguments))
-    wait = progress is not None if wait is None else wait
+    if wait is None:
+        wait = progress is not None or timeout is not None
     try:
         submission = _submit(arguments, spool)
     except _Spooled as spooled:

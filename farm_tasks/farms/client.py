@@ -45,6 +45,7 @@ SECONDS = 10.0
 
 _PATHS = ("previews", "attachments", "frames", "logo", "movie_path")
 _CONFIGS = (".ocio", ".ocioz")
+_FRAME_NUMBER = re.compile(r"#+|@+|%0?[0-9]*d|\$F[0-9]*")
 _ABSOLUTE = re.compile(r"^(/|\\|[A-Za-z]:[/\\])")
 
 
@@ -216,7 +217,7 @@ def _files(paths):
     """The files themselves; a sequence is all of its frames that are in its folder."""
     for path in paths:
         folder, name = os.path.split(path)
-        parts = re.split(r"#+|@+|%0?\d*d|\$F\d*", name)
+        parts = _FRAME_NUMBER.split(name)
         if len(parts) == 1 or os.path.exists(path):
             yield path
             continue
