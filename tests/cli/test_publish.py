@@ -65,6 +65,15 @@ def test_frames_are_submitted_as_their_pattern_to_workers_that_make_movies(
     assert wanted.items() <= record.arguments.items()
 
 
+def test_a_timeout_waits_and_to_wait_for_kitsu_is_another_matter(
+    farm: dict[str, str], movie: str
+) -> None:
+    # No worker runs here.
+    done = run("publish", "--task", TASK, movie, "--no-ready", "--timeout", "0.1", env=farm)
+    assert done.returncode == 75
+    assert read(done.stdout.strip()).arguments["wait_until_ready"] is False
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
