@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -63,6 +64,15 @@ def test_tractor_publishes_when_the_renders_are_done() -> None:
     read = understood(publish.argv[1:])
     assert (read["task"], read["previews"], read["task_status"]) == (TASK, ("/p/a b.mov",), "wfa")
     assert (read["key"], read["progress"]) == ("tractor:%j:{content}", "alf")
+
+
+def test_tractors_job_file_and_its_python_have_one_key() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "farms" / "tractor.md").read_text()
+    author = SimpleNamespace(Task=TractorTask)
+    task = functions("tractor/farm_tasks_tractor.py")["publish_task"](author, [], TASK)
+    [key] = [one for one in task.argv if one.startswith("--key=")]
+    [job_file] = re.findall(r"```tcl\n(.*?)```", page, re.S)
+    assert key in job_file.split()
 
 
 def in_cgru(code: str) -> Any:
