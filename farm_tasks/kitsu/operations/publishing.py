@@ -31,8 +31,9 @@ from farm_tasks.kitsu.operations.target import (
     posted_before,
     status_of,
 )
-from farm_tasks.kitsu.operations.thumbnail import check_count, check_thumbnail
+from farm_tasks.kitsu.operations.thumbnail import check_count
 from farm_tasks.revision import revision_of
+from farm_tasks.thumbnail_frame import check_thumbnail
 from farm_tasks.transfer.progress import ProgressCallback, Share, StageClock
 
 _COMMENT = ("id", "text", "task_status_id", "person_id", "created_at", "attachment_files")

@@ -12,24 +12,8 @@ from gazu.client import KitsuClient
 from farm_tasks.errors import InvalidArgument
 from farm_tasks.kitsu.calls import calling
 
-NAMED = ("first", "middle", "last")
-
 KITSUS_RATE = Fraction(25)
 """Frames per second where a project says none (zou 1.0.97, get_preview_file_fps)."""
-
-
-def check_thumbnail(frame: int | str | None) -> None:
-    """See that a frame can be meant.
-
-    Raises:
-        InvalidArgument: it is not one of :data:`NAMED`, nor a number from 1.
-    """
-    if frame is None or frame in NAMED:
-        return
-    if isinstance(frame, bool) or not str(frame).isascii() or not str(frame).isdigit():
-        raise InvalidArgument(f"thumbnail: {frame!r:.80} is not {', '.join(NAMED)} or a number.")
-    if not 0 < int(frame) < 10_000_000:
-        raise InvalidArgument(f"thumbnail: frames are counted from 1, and {frame} is not one.")
 
 
 def set_thumbnail(
@@ -46,7 +30,8 @@ def set_thumbnail(
     Args:
         preview: The id of a preview that is ready.
         task: Its task, with ``project_id`` and ``entity_id``.
-        frame: Which, as in :func:`check_thumbnail`; None of a picture.
+        frame: Which, as :func:`farm_tasks.thumbnail_frame.check_thumbnail` has it; None of a
+            picture.
         movie: ``frames`` and ``fps`` of the movie where they are known; else its length is what
             Kitsu says, in frames of its own rate. A frame beyond its end is its last one.
         client: As everywhere.
