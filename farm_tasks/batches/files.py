@@ -9,9 +9,7 @@ from dataclasses import dataclass
 
 from farm_tasks import path_map
 from farm_tasks.errors import FileMissing
-
-_FRAME_NUMBER = re.compile(r"#+|@+|%0?[0-9]*d|\$F[0-9]*")
-"""The number in the name of a sequence, as renderers write it."""
+from farm_tasks.frame_number import FRAME_NUMBER
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def frames_at(pattern: str) -> File:
         FileMissing: its folder is here and none of its frames.
     """
     folder, name = os.path.split(local(pattern))
-    pieces = [re.escape(one) for one in _FRAME_NUMBER.split(name)]
+    pieces = [re.escape(one) for one in FRAME_NUMBER.split(name)]
     if len(pieces) < 2:
         return file_at(pattern)
     like = re.compile(r"-?[0-9]+".join(pieces))
