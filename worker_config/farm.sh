@@ -93,6 +93,7 @@ build() {
     compose build --quiet small-files-worker &
     local ours=$!
     ! has_profile kitsu || compose build --quiet kitsu
+    ! has_profile media || compose build --quiet media-worker
     wait "$ours"
 }
 
