@@ -160,8 +160,8 @@ def test_who_is_no_administrator_finds_the_same_attachments(
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        (Choice(sequence="SQ11"), "no sequence 'SQ11'. It has SQ01"),
-        (Choice(task_type="Compositin"), "It has Compositing"),
+        (Choice(sequence="SQ11"), "no sequence 'SQ11'. Did you mean SQ01"),
+        (Choice(task_type="Compositin"), "Did you mean Compositing"),
         (Choice(playlist="Weeklies"), "no playlist 'Weeklies'"),
         (Choice(playlist=str(uuid.uuid4())), "under an id"),
     ],
