@@ -206,8 +206,8 @@ def _check_format(given: object) -> None:
         raise InvalidArgument(f"Its field farm_tasks is not {FORMAT}, the version of such files.")
     if given > FORMAT:
         raise FileUnreadable(
-            f"Its field farm_tasks is above {FORMAT}, which is what this version of farm_tasks reads. "
-            f"{_UPGRADE}"
+            f"Its field farm_tasks is above {FORMAT}, which is what this version of farm_tasks "
+            f"reads. {_UPGRADE}"
         )
 
 
