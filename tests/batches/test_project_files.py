@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import gazu
 import pytest
 
-from farm_tasks.batches.found import Choice, Found, files_of
-from farm_tasks.batches.here import whole_here
 from farm_tasks.batches.kinds import KINDS
 from farm_tasks.batches.naming import Template
+from farm_tasks.batches.presence import whole_here
+from farm_tasks.batches.project_files import Choice, Found, files_of
 from farm_tasks.errors import EntityNotFound, InvalidArgument
 from farm_tasks.kitsu import operations
 from farm_tasks.kitsu.client import kitsu_client
