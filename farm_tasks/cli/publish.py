@@ -82,17 +82,18 @@ def publish(
     as_json: bool,
     **options: Any,
 ) -> None:
-    r"""Publish files, or the movie of rendered frames, on a task in Kitsu.
+    """Publish files, or the movie of rendered frames, on a task in Kitsu.
 
     Prints the submission's id and returns, or waits for the end with --wait. Names are looked up by
     the worker, which alone has Kitsu's credentials.
 
     \b
-    farm-tasks publish --task demo/SQ01/SH010/compositing comp_v003.mov \
-        --status wfa --wait
-    farm-tasks publish --task demo/SQ01/SH010/compositing --frames beauty.####.exr \\
-        --range 1001-1100 --fps 24000/1001 --status wfa --key "$JOB_ID" --wait
-    """
+      farm-tasks publish --task demo/SQ01/SH010/compositing \\
+          --status wfa --wait comp_v003.mov
+      farm-tasks publish --task demo/SQ01/SH010/compositing \\
+          --frames beauty.####.exr --range 1001-1100 --fps 24000/1001 \\
+          --status wfa --key "$JOB_ID:{content}" --wait
+    """  # noqa: D301 (click takes a backspace for the end of its wrapping)
     given = {name: value for name, value in options.items() if value is not None and value != ()}
     if quiet and "task_status" in given:
         raise click.UsageError("--quiet keeps the present status, and --status sets one.")
@@ -122,8 +123,19 @@ class _Spooled(Exception):
 
 
 def _content_of(arguments: Mapping[str, Any]) -> str:
+    from farm_tasks import path_map  # noqa: PLC0415 (pydantic is not for --help)
+
+    mapping = path_map.current()
+
+    def here(value: Any) -> Any:
+        """Where it is on this machine, whichever system wrote it."""
+        if isinstance(value, list | tuple):
+            return [here(one) for one in value]
+        return mapping.to_local(value).path if mapping and isinstance(value, str) else value
+
+    files = {name: here(arguments.get(name)) for name in ("previews", "frames")}
     # It has no annotations: it is also the file that a farm with an old Python copies.
-    digest: str = content_of_request(arguments)  # type: ignore[no-untyped-call]
+    digest: str = content_of_request(files)  # type: ignore[no-untyped-call]
     return digest
 
 
@@ -184,7 +196,7 @@ def _read_stdin() -> dict[str, Any]:
     """The arguments of ``submit.publish`` as JSON, as a farm's own script may have them."""
     try:
         found = json.load(sys.stdin)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"What comes on stdin is no JSON: {error}") from None
     if not isinstance(found, dict):
         raise click.UsageError("What comes on stdin is no JSON object.")

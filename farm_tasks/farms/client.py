@@ -86,6 +86,8 @@ def publish(
     """
     if not command and not spool:
         raise Failed("Give a command, a spool folder, or both.", 2)
+    if priority not in ("high", "normal", "low"):
+        raise Failed("The priority is %r, and not high, normal or low." % (priority,), 2)
     # One name for both ways: should the command have done it after all, the spool does not again.
     key = key or "client:%s" % uuid.uuid4()
     if command:
@@ -218,18 +220,21 @@ def _files(paths):
     """The files themselves; a sequence is all of its frames that are in its folder."""
     for path in paths:
         folder, name = os.path.split(path)
-        parts = _FRAME_NUMBER.split(name)
-        if len(parts) == 1 or os.path.exists(path):
+        places = list(_FRAME_NUMBER.finditer(name))
+        if not places or os.path.exists(path):
             yield path
             continue
-        frame = re.compile("^" + r"-?\d+".join(map(re.escape, parts)) + "$")
+        # The last one is the frame's: what stands before it is the name.
+        before, after = name[: places[-1].start()], name[places[-1].end() :]
+        frame = re.compile("^" + re.escape(before) + r"-?\d+" + re.escape(after) + "$")
         try:
             names = os.listdir(folder or ".")
         except OSError:
             names = []
-        for one in names:
-            if frame.match(one):
-                yield os.path.join(folder, one)
+        found = [os.path.join(folder, one) for one in names if frame.match(one)]
+        # Without any, the sequence itself counts as missing: no digest is of nothing.
+        for one in found or [path]:
+            yield one
 
 
 def _absolute(arguments):
@@ -299,7 +304,7 @@ def main(argv=None):
         arguments = json.load(sys.stdin)
         if not isinstance(arguments, dict):
             raise ValueError("not an object")
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # the latter where it is nested too deep
         print("error: stdin: %s" % error, file=sys.stderr)
         return 2
     key = given.key

@@ -16,6 +16,7 @@ from fileseq.frameset import FrameSet
 
 from farm_tasks.confinement import current
 from farm_tasks.errors import BadFrames, FileMissing, FileUnreadable, InvalidArgument
+from farm_tasks.frame_number import FRAME_NUMBER
 from farm_tasks.media.frame_file import Unusable
 from farm_tasks.media.picture import Header, examine
 
@@ -29,7 +30,7 @@ MOST_FRAMES = 100_000
 _RANGES_NAMED = 30
 _SPAN = re.compile(r"(-?\d+)-(-?\d+)(?:x(\d+))?")
 _RANGE = re.compile(r"(?:(?:^|,)-?\d{1,9}(?:--?\d{1,9}(?:[xy:][1-9]\d{0,5})?)?)+")
-_NUMBER = r"(?<!#)#+|(?<!@)@+|%0?\d*d|\$F\d*"
+_NUMBER = rf"(?<![#@])(?:{FRAME_NUMBER.pattern})"
 _NAMED = re.compile(rf"(?P<before>.*)(?P<padding>{_NUMBER})(?P<after>\..*|)", re.S)
 
 

@@ -188,3 +188,20 @@ def test_a_file_with_a_hash_in_its_name_is_a_file(tmp_path: Path) -> None:
     first = client.content_of([str(movie)])
     movie.write_bytes(b"22")
     assert client.content_of([str(movie)]) != first
+
+
+def test_a_sequence_is_told_by_its_last_padding_and_none_is_like_nothing(tmp_path: Path) -> None:
+    pattern = str(tmp_path / "be auty#1.####.png")
+    content_of = client.content_of
+    none = content_of([pattern])
+    assert none != content_of([])
+    (tmp_path / "be auty#1.0001.png").write_bytes(b"1")
+    one = content_of([pattern])
+    (tmp_path / "be auty#1.0002.png").write_bytes(b"1")
+    assert len({none, one, content_of([pattern])}) == 3
+
+
+def test_a_priority_that_nobody_knows_is_refused_before_it_is_spooled(tmp_path: Path) -> None:
+    with pytest.raises(client.Failed, match="urgent"):
+        client.publish({"task": "x"}, priority="urgent", spool=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
