@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from farm_tasks import path_map
@@ -12,6 +13,8 @@ from farm_tasks.errors import FileMissing
 
 _FRAME_NUMBER = re.compile(r"#+|@+|%0?[0-9]*d|\$F[0-9]*")
 """The number in the name of a sequence, as renderers write it."""
+
+_NUMBER = re.compile("-?[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -66,16 +69,15 @@ def frames_at(pattern: str) -> File:
         FileMissing: its folder is here and none of its frames.
     """
     folder, name = os.path.split(local(pattern))
-    pieces = [re.escape(one) for one in _FRAME_NUMBER.split(name)]
-    if len(pieces) < 2:
+    if not _FRAME_NUMBER.search(name):
         return file_at(pattern)
-    like = re.compile(r"-?[0-9]+".join(pieces))
     size = count = modified = 0
     try:
         with os.scandir(folder) as entries:
-            for one in entries:
-                if like.fullmatch(one.name) and one.is_file():
-                    found = one.stat()
+            there = {one.name: one for one in entries}
+            for frame in frames_among(name, there):
+                if there[frame].is_file():
+                    found = there[frame].stat()
                     count += 1
                     size += found.st_size
                     modified = max(modified, found.st_mtime_ns // 1000)
@@ -84,3 +86,31 @@ def frames_at(pattern: str) -> File:
     if not count:
         raise FileMissing(f"{pattern}: no frame of it exists on this machine.")
     return File(pattern, size, modified, count)
+
+
+def frames_among(pattern: str, names: Iterable[str]) -> list[str]:
+    """Those of ``names`` that are frames of a sequence, by the worker's rule.
+
+    A number has zeros in front up to as many digits as the pattern says, and no others: ``#`` and
+    ``@`` are a digit each.
+
+    Args:
+        pattern: The name of the sequence, without its folder. Of several numbers the last counts.
+        names: What there is in its folder.
+    """
+    place = [*_FRAME_NUMBER.finditer(pattern)][-1]
+    head, tail, mark = pattern[: place.start()], pattern[place.end() :], place[0]
+    # No number has more digits than that.
+    said = min(int(re.sub("[^0-9]", "", mark)[:9] or 0), 99)
+    width = len(mark) if mark[0] in "#@" else said
+    found = []
+    for name in names:
+        number = name[len(head) : len(name) - len(tail)]
+        if (
+            name.startswith(head)
+            and name.endswith(tail)
+            and _NUMBER.fullmatch(number)
+            and str(int(number)).zfill(width) == number
+        ):
+            found.append(name)
+    return found

@@ -162,7 +162,8 @@ def _rows(list_path: Path | None, folder: str | None, defaults: dict[str, Any]) 
     if defaults["logo"]:
         defaults["logo"] = os.path.abspath(defaults["logo"])
     if folder is not None:
-        return read_rows(rows_in(folder), Path.cwd(), defaults)
+        ranged = bool(defaults["frame_range"])
+        return read_rows(rows_in(folder, ranged=ranged), Path.cwd(), defaults)
     assert list_path is not None  # noqa: S101 (said by the caller)
     if str(list_path) == "-":
         return read_rows(read_table(sys.stdin.buffer.read(), "stdin"), Path.cwd(), defaults)
