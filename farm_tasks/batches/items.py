@@ -58,7 +58,8 @@ def items_of(rows: Iterable[Row], prefix: str = DEFAULT_PREFIX, again: str = "")
     Args:
         rows: The rows.
         prefix: What the keys begin with, but for rows that have one of their own.
-        again: What makes the keys new, so that what was published is published once more.
+        again: What makes the keys new, so that what was published is published once more. A row
+            that asks for a revision of its own is wrong then: Kitsu has it already.
     """
     items = []
     seen: dict[str, int] = {}
@@ -72,6 +73,8 @@ def items_of(rows: Iterable[Row], prefix: str = DEFAULT_PREFIX, again: str = "")
             continue
         try:
             _check(arguments)
+            if again:
+                _check_again(arguments)
             _look_at_files(item)
             item.key = own_key or f"{prefix}:{_content(item)}"
         except FarmTasksError as error:
@@ -100,6 +103,15 @@ def _check(arguments: Mapping[str, Any]) -> None:
     if not arguments.get("fps"):
         raise InvalidArgument("A row with frames needs fps, such as 24 or 24000/1001.")
     frame_rate(str(arguments["fps"]))
+
+
+def _check_again(arguments: Mapping[str, Any]) -> None:
+    revision = arguments.get("revision", "auto")
+    if revision != "auto":
+        raise InvalidArgument(
+            f"revision: {revision!r:.80} cannot be published again, a new revision can: write "
+            "auto, leave it out (in a folder's pattern {any} for {revision}), or leave out --again."
+        )
 
 
 def _look_at_files(item: Item) -> None:

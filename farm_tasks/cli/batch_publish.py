@@ -88,7 +88,9 @@ def _with_defaults(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="TEXT",
     help="What the rows' keys begin with. Another one publishes the same rows anew.",
 )
-@click.option("--again", is_flag=True, help="Publish once more what was published already.")
+@click.option(
+    "--again", is_flag=True, help="Publish once more what was published already, as new revisions."
+)
 @dry_run_option
 @report_option
 @no_watch_option

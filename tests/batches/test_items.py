@@ -88,6 +88,18 @@ def test_keys_can_be_ones_own_and_be_made_new(still: Path) -> None:
     assert items_of([row], "night")[0].key.startswith("night:")
 
 
+@pytest.mark.parametrize("revision", [3, "3", "from-name"])
+def test_a_revision_that_a_row_names_is_not_published_again(
+    still: Path, revision: int | str
+) -> None:
+    row = Row(2, {"task": "t", "previews": [str(still)], "revision": revision})
+    assert items_of([row])[0].error is None
+    with pytest.raises(InvalidArgument, match="leave out --again"):
+        raise items_of([row], again="x")[0].error or AssertionError("it is not refused")
+    row.arguments["revision"] = "auto"
+    assert items_of([row], again="x")[0].error is None
+
+
 def test_the_same_row_twice_is_said_to_be(still: Path) -> None:
     rows = [Row(number, {"task": "t", "previews": [str(still)]}) for number in (2, 3)]
     assert [one.note for one in items_of(rows)] == ["", "the same as row 2"]
