@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
 import re
+import reprlib
 from collections.abc import Callable
 from typing import Any
 
 from farm_tasks.errors import InvalidArgument
+from farm_tasks.near import did_you_mean
 
 _YES, _NO = frozenset(["yes", "true", "1", "on", "y"]), frozenset(["no", "false", "0", "off", "n"])
+
+_LONGEST_NUMBER = 20
 
 
 def _text(value: Any) -> str:
     if isinstance(value, (dict, list, bool)):
-        raise InvalidArgument(f"{str(value)[:80]!r} is not a text.")
+        raise InvalidArgument(f"{reprlib.repr(value)} is not a text.")
     return str(value).strip()
 
 
 def _comment(value: Any) -> str:
     if not isinstance(value, str):
-        raise InvalidArgument(f"{str(value)[:80]!r} is not a text.")
+        raise InvalidArgument(f"{reprlib.repr(value)} is not a text.")
     return value.replace("\r\n", "\n").strip()
 
 
@@ -42,7 +45,11 @@ def _flag(value: Any) -> bool:
 
 def _number_or_word(value: Any) -> int | str:
     word = _text(value)
-    return int(word) if word.isascii() and word.isdecimal() else word
+    if not (word.isascii() and word.isdecimal()):
+        return word
+    if len(word) > _LONGEST_NUMBER:  # Python does not read those of thousands of digits.
+        raise InvalidArgument(f"{word[:_LONGEST_NUMBER]}... is too large a number.")
+    return int(word)
 
 
 ARGUMENTS: dict[str, Callable[[Any], Any]] = {
@@ -125,7 +132,5 @@ def argument_of(column: str) -> str:
     name = ALIASES.get(name, name)
     if name in ARGUMENTS or name in TARGET_FIELDS:
         return name
-    known = [*ARGUMENTS, *ALIASES, *TARGET_FIELDS]
-    near = difflib.get_close_matches(name, known, n=3)
-    hint = f"Do you mean {' or '.join(near)}?" if near else f"Known: {', '.join(ARGUMENTS)}."
+    hint = did_you_mean(name, [*ARGUMENTS, *ALIASES, *TARGET_FIELDS], [*TARGET_FIELDS, *ARGUMENTS])
     raise InvalidArgument(f"There is no column {str(column)[:80]!r}. {hint}")

@@ -75,13 +75,14 @@ def test_what_the_row_says_wins_over_what_counts_for_all() -> None:
     ("cells", "message"),
     [
         ({"task": "t", "file": "a", "statsu": "wfa"}, "status"),
-        ({"task": "t", "file": "a", "flavour": "x"}, "Known: task"),
+        ({"task": "t", "file": "a", "flavour": "x"}, "There are .*task_type, task,"),
         ({"file": "a"}, "Missing: project, sequence, shot, task_type"),
         ({"file": "a", "project": "p", "sequence": "a/b", "shot": "s", "task_type": "t"}, "slash"),
         ({"task": "t"}, "names no file"),
         ({"task": "t", "file": "a", "slate": "perhaps"}, "slate: 'perhaps' is neither yes nor no"),
         ({"task": "t", "file": "a", "comment": ["x"]}, "comment: .* is not a text"),
         ({"task": "t", "file": "a", "movie": "b"}, "a second time"),
+        ({"task": "t", "file": "a", "version": "9" * 5000}, "version: 9+... is too large"),
         ({"task": {"id": 1}, "file": "a"}, "task: .* is not a text"),
     ],
 )
