@@ -133,17 +133,17 @@ class Confinement:
             self._sources[path] = root
         return SourcePath(path, given)
 
-    @property
-    def read_roots(self) -> Sequence[Path]:
-        """Folders to read in."""
-        return self._read_roots
-
     def _located(self, path: str) -> tuple[str, str]:
         if self._own is not None:
             # Looked at apart: who is refused is told the read roots, and not of this folder.
             with contextlib.suppress(OutsideRoots):
                 return located(path, [self._own], "FARM_TASKS_SCRATCH")
         return located(path, self._read_roots, "FARM_TASKS_READ_ROOTS")
+
+    @property
+    def read_roots(self) -> Sequence[Path]:
+        """Folders to read in."""
+        return self._read_roots
 
     def also_read(self, folder: Path) -> None:
         """Let a folder that this run has made itself be read as well."""
