@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from dataclasses import dataclass
 
 from farm_tasks import path_map
 from farm_tasks.errors import FileMissing
-from farm_tasks.frame_number import FRAME_NUMBER
+from farm_tasks.frame_number import names_like
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,9 @@ def frames_at(pattern: str) -> File:
         FileMissing: its folder is here and none of its frames.
     """
     folder, name = os.path.split(local(pattern))
-    pieces = [re.escape(one) for one in FRAME_NUMBER.split(name)]
-    if len(pieces) < 2:
+    like = names_like(name)
+    if like is None:
         return file_at(pattern)
-    like = re.compile(r"-?[0-9]+".join(pieces))
     size = count = modified = 0
     try:
         with os.scandir(folder) as entries:
