@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Callable
 from typing import Any
 
@@ -11,16 +12,18 @@ from farm_tasks.near import did_you_mean
 
 _YES, _NO = frozenset(["yes", "true", "1", "on", "y"]), frozenset(["no", "false", "0", "off", "n"])
 
+_LONGEST_NUMBER = 20
+
 
 def _text(value: Any) -> str:
     if isinstance(value, (dict, list, bool)):
-        raise InvalidArgument(f"{str(value)[:80]!r} is not a text.")
+        raise InvalidArgument(f"{reprlib.repr(value)} is not a text.")
     return str(value).strip()
 
 
 def _comment(value: Any) -> str:
     if not isinstance(value, str):
-        raise InvalidArgument(f"{str(value)[:80]!r} is not a text.")
+        raise InvalidArgument(f"{reprlib.repr(value)} is not a text.")
     return value.replace("\r\n", "\n").strip()
 
 
@@ -42,7 +45,11 @@ def _flag(value: Any) -> bool:
 
 def _number_or_word(value: Any) -> int | str:
     word = _text(value)
-    return int(word) if word.isascii() and word.isdecimal() else word
+    if not (word.isascii() and word.isdecimal()):
+        return word
+    if len(word) > _LONGEST_NUMBER:  # Python does not read those of thousands of digits.
+        raise InvalidArgument(f"{word[:_LONGEST_NUMBER]}... is too large a number.")
+    return int(word)
 
 
 ARGUMENTS: dict[str, Callable[[Any], Any]] = {

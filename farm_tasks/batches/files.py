@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from farm_tasks import path_map
 from farm_tasks.errors import FileMissing
-from farm_tasks.frame_number import names_like
+from farm_tasks.frame_number import FRAME_NUMBER
+
+_NUMBER = re.compile("-?[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -63,15 +67,15 @@ def frames_at(pattern: str) -> File:
         FileMissing: its folder is here and none of its frames.
     """
     folder, name = os.path.split(local(pattern))
-    like = names_like(name)
-    if like is None:
+    if not FRAME_NUMBER.search(name):
         return file_at(pattern)
     size = count = modified = 0
     try:
         with os.scandir(folder) as entries:
-            for one in entries:
-                if like.fullmatch(one.name) and one.is_file():
-                    found = one.stat()
+            there = {one.name: one for one in entries}
+            for frame in frames_among(name, there):
+                if there[frame].is_file():
+                    found = there[frame].stat()
                     count += 1
                     size += found.st_size
                     modified = max(modified, found.st_mtime_ns // 1000)
@@ -80,3 +84,31 @@ def frames_at(pattern: str) -> File:
     if not count:
         raise FileMissing(f"{pattern}: no frame of it exists on this machine.")
     return File(pattern, size, modified, count)
+
+
+def frames_among(pattern: str, names: Iterable[str]) -> list[str]:
+    """Those of ``names`` that are frames of a sequence, by the worker's rule.
+
+    A number has zeros in front up to as many digits as the pattern says, and no others: ``#`` and
+    ``@`` are a digit each.
+
+    Args:
+        pattern: The name of the sequence, without its folder. Of several numbers the last counts.
+        names: What there is in its folder.
+    """
+    place = [*FRAME_NUMBER.finditer(pattern)][-1]
+    head, tail, mark = pattern[: place.start()], pattern[place.end() :], place[0]
+    # No number has more digits than that.
+    said = min(int(re.sub("[^0-9]", "", mark)[:9] or 0), 99)
+    width = len(mark) if mark[0] in "#@" else said
+    found = []
+    for name in names:
+        number = name[len(head) : len(name) - len(tail)]
+        if (
+            name.startswith(head)
+            and name.endswith(tail)
+            and _NUMBER.fullmatch(number)
+            and str(int(number)).zfill(width) == number
+        ):
+            found.append(name)
+    return found

@@ -12,8 +12,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from farm_tasks.batches.columns import TARGET_FIELDS
+from farm_tasks.batches.files import frames_among
 from farm_tasks.batches.tables import TableRow
 from farm_tasks.errors import FileMissing, InvalidArgument
 from farm_tasks.near import did_you_mean
@@ -26,6 +28,7 @@ _NUMBERS = ("revision", "frame")
 _TOKEN = re.compile(r"\{([^{}]*)\}")
 _WILD = {"*": "[^/]*", "?": "[^/]"}
 _SHAPE = {**_WILD, "#": "[0-9]"}
+_ANY_NAME = re.compile(".+", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,15 @@ class _Found:
     """What stands before and behind the number of the frame."""
 
 
-def rows_in(pattern: str) -> list[TableRow]:
+def rows_in(pattern: str, *, ranged: bool = False) -> list[TableRow]:
     """A row for each file, or each sequence of frames, that the pattern finds, by name.
 
     Args:
         pattern: A path with fields in braces, as :data:`FIELDS` lists them. ``{shot:SH###}`` says
             more of a field: ``#`` is a digit, ``?`` any character, ``*`` any number of them.
             Outside of braces ``*`` and ``?`` mean the same. Hidden files are not looked at.
+        ranged: The frames of each movie are said elsewhere. If not, a movie has all frames of its
+            name that are there, and a row of which the pattern finds others is wrong.
 
     Raises:
         InvalidArgument: the pattern cannot be understood.
@@ -58,6 +63,8 @@ def rows_in(pattern: str) -> list[TableRow]:
             f"{pattern} has no field in braces, such as {{sequence}}, {{shot}} or {{task_type}}."
         )
     has_frames = "frame" in shortest.groupindex
+    if has_frames and (path.count("{frame") > 1 or "{frame" not in path.rpartition("/")[2]):
+        raise InvalidArgument(f"{pattern}: {{frame}} stands once, in the file's name.")
     found = []
     for one in _walk(Path(path)):
         # The first has every field as short as can be, from left to right; the other as long.
@@ -68,8 +75,8 @@ def rows_in(pattern: str) -> list[TableRow]:
             found.append(_Found(one, short.groupdict(), long.groupdict(), (one[:start], one[end:])))
     if not found:
         raise FileMissing(f"No file on this machine is like {pattern}.")
-    rows = [*_of_frames(found)] if has_frames else [*map(_of_file, found)]
-    rows.sort(key=lambda cells: _natural(str(cells.get("file") or cells.get("frames"))))
+    rows = [*_of_frames(found, ranged)] if has_frames else [*map(_of_file, found)]
+    rows.sort(key=lambda cells: _natural(cells.get("frames") or cells["file"][0]))
     return [
         TableRow(number, cells, str(cells.pop("wrong", ""))) for number, cells in enumerate(rows, 1)
     ]
@@ -149,29 +156,58 @@ def _like(loose: re.Pattern[str], folder: Path, is_last: bool) -> list[Path]:
         raise InvalidArgument(f"{folder} cannot be listed: {error.strerror or error}.") from error
 
 
-def _of_file(one: _Found) -> dict[str, str]:
-    cells = {**one.fields, "file": one.path}
+def _of_file(one: _Found) -> dict[str, Any]:
+    # As a list: in a text, bars and line breaks would stand between files.
+    cells = {**one.fields, "file": [one.path], "wrong": _wrong(one)}
     cells.pop("frame", None)
-    if one.fields != one.other:
-        cells["wrong"] = _two_ways(one)
     return cells
 
 
-def _of_frames(found: Iterable[_Found]) -> Iterator[dict[str, str]]:
+def _of_frames(found: Iterable[_Found], ranged: bool) -> Iterator[dict[str, Any]]:
     """One row for all frames that differ in their number alone."""
     sequences: dict[tuple[str, str], list[_Found]] = {}
     for one in found:
-        if one.fields == one.other:
-            sequences.setdefault(one.sequence, []).append(one)
-        else:
+        if _wrong(one):
             yield _of_file(one)
+        else:
+            sequences.setdefault(one.sequence, []).append(one)
+    listed: dict[str, list[str]] = {}
     for (head, tail), frames in sequences.items():
-        digits = {len(one.fields["frame"]) for one in frames}
-        # Numbers of different lengths have no zeros in front: one # stands for any of them.
-        padding = "#" * (digits.pop() if len(digits) == 1 else 1)
-        cells = {**frames[0].fields, "frames": f"{head}{padding}{tail}"}
+        # Longer numbers are those that have grown out of it: 998, 999, 1000.
+        padding = "#" * min(len(one.fields["frame"]) for one in frames)
+        pattern = f"{head}{padding}{tail}"
+        folder, name = os.path.split(pattern)
+        if folder not in listed:
+            listed[folder] = [one.name for one in _like(_ANY_NAME, Path(folder), is_last=True)]
+        wrong = _lost(name, frames, listed[folder], ranged)
+        cells = {**frames[0].fields, "frames": pattern, "wrong": wrong}
         del cells["frame"]
         yield cells
+
+
+def _lost(name: str, frames: list[_Found], there: list[str], ranged: bool) -> str:
+    """Why a movie of the sequence ``name`` would not have just these frames, or ""."""
+    found = {os.path.basename(one.path) for one in frames}
+    taken = set(frames_among(name, there))
+    if lost := sorted(found - taken):
+        return (
+            f"{len(lost)} of {len(found)} frames would not be in the movie, such as {lost[0]}. "
+            "Number them alike (0999, 1000), with up to nine digits, and call them by no #, @, "
+            "%d or $F."
+        )
+    if (more := sorted(taken - found)) and not ranged:
+        return (
+            f"{len(more)} frames that the pattern does not find would be in the movie, such as "
+            f"{more[0]}. Let the pattern find them, or say with --range which frames it is of."
+        )
+    return ""
+
+
+def _wrong(one: _Found) -> str:
+    """Why a path is not read, or ""."""
+    if one.path != one.path.strip():
+        return f"{one.path!r} ends with a blank: rename it."
+    return _two_ways(one) if one.fields != one.other else ""
 
 
 def _two_ways(one: _Found) -> str:

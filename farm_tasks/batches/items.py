@@ -10,7 +10,7 @@ from typing import Any
 
 from farm_tasks.batches.files import File, file_at, frames_at, local
 from farm_tasks.batches.rows import Row
-from farm_tasks.errors import FarmTasksError, TooLarge
+from farm_tasks.errors import FarmTasksError, InvalidArgument, TooLarge
 from farm_tasks.kitsu.checks import attachment_paths, preview_file_path
 from farm_tasks.queues import priority_number
 from farm_tasks.submit.farm_job import farm_job_of
@@ -61,7 +61,8 @@ def items_of(rows: Iterable[Row], prefix: str = DEFAULT_PREFIX, again: str = "")
     Args:
         rows: The rows.
         prefix: What the keys begin with, but for rows that have one of their own.
-        again: What makes the keys new, so that what was published is published once more.
+        again: What makes the keys new, so that what was published is published once more. A row
+            that asks for a revision of its own is wrong then: Kitsu has it already.
     """
     items = []
     seen: dict[str, int] = {}
@@ -75,6 +76,8 @@ def items_of(rows: Iterable[Row], prefix: str = DEFAULT_PREFIX, again: str = "")
             continue
         try:
             _check(arguments)
+            if again:
+                _check_again(arguments)
             _look_at_files(item)
             item.key = own_key or f"{prefix}:{_content(item)}"
         except FarmTasksError as error:
@@ -99,6 +102,15 @@ def _check(arguments: Mapping[str, Any]) -> None:
     check(given)
     priority_number(arguments.get("priority", "normal"))
     farm_job_of(arguments.get("farm_job"))
+
+
+def _check_again(arguments: Mapping[str, Any]) -> None:
+    revision = arguments.get("revision", "auto")
+    if revision != "auto":
+        raise InvalidArgument(
+            f"revision: {revision!r:.80} cannot be published again, a new revision can: write "
+            "auto, leave it out (in a folder's pattern {any} for {revision}), or leave out --again."
+        )
 
 
 def _look_at_files(item: Item) -> None:

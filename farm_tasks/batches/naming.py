@@ -20,11 +20,13 @@ FIELDS = (
 """What a template may hold. See docs/batches.md."""
 
 _TOKEN = re.compile(r"\{([^{}]*)\}")
-_NUMBER_FORMAT = re.compile(r"0?[1-9]?d?")
+_NUMBER_FORMAT = re.compile(r"(0[1-9]?)?d?")
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
+"""Of Windows, whatever the extension ("Naming Files, Paths, and Namespaces", Microsoft)."""
 
 
 def safe(name: str) -> str:
-    """A name that is one part of a path on every system, and no option or hidden file."""
+    """A name that may be in a part of a path on every system, and is no option or hidden file."""
     kept = "".join(
         character if unicodedata.category(character)[0] not in "CZ" else "-"
         for character in unicodedata.normalize("NFC", name)
@@ -81,7 +83,7 @@ def _check(field: str) -> None:
         raise InvalidArgument(f"--template: there is no field {{{name}}}. {hint}")
     if colon and (name != "revision" or not _NUMBER_FORMAT.fullmatch(shape)):
         raise InvalidArgument(
-            f"--template: {{{field}}}: a format is for the revision, as in {{revision:03}}."
+            f"--template: {{{field}}}: only zeros before the revision, as in {{revision:03}}."
         )
 
 
@@ -98,12 +100,15 @@ def _value(field: str, values: Mapping[str, str | int]) -> str:
 def distinct(path: str, id_: str, taken: set[str]) -> str:
     """``path``, or with the beginning of the id in its name where somebody has it already.
 
+    A part that Windows takes for a device (``CON``, ``nul.png``) has ``_`` in front.
+
     Args:
         path: As it would be.
         id_: Of what is to be called so.
         taken: What is in use, in lower case: some file systems do not tell A from a.
     """
-    stem, extension = posixpath.splitext(path)
+    parts = [f"_{one}" if _DEVICE.match(one) else one for one in path.split("/")]
+    stem, extension = posixpath.splitext("/".join(parts))
     for mark in ("", f"_{id_[:8]}", f"_{id_}"):
         path = f"{stem}{mark}{extension}"
         if path.lower() not in taken:

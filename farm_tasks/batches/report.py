@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farm_tasks.errors import FarmTasksError, FileUnreadable, InvalidArgument
+from farm_tasks.plain_text import plain
 from farm_tasks.states import FAILURE, REVOKED, SUCCESS
 
 if TYPE_CHECKING:
@@ -123,6 +124,9 @@ def check_path(path: Path) -> None:
 def write(path: Path, rows: Iterable[ReportRow]) -> None:
     """Write a report, whole: whoever reads it meanwhile has the old one or the new one.
 
+    Control characters are escaped as on the terminal; in JSON the paths stay what they are, in
+    JSON's own escapes.
+
     Raises:
         FileUnreadable: it cannot be written.
     """
@@ -142,7 +146,12 @@ def write(path: Path, rows: Iterable[ReportRow]) -> None:
 
 
 def _as_json(rows: list[dict[str, Any]]) -> str:
-    return json.dumps(rows, indent=1) + "\n"
+    shown = [
+        {name: _shown(one) if isinstance(one, str) else one for name, one in row.items()}
+        for row in rows
+    ]
+    # The one control character that JSON may have as it is.
+    return json.dumps(shown, indent=1).replace("\x7f", "\\u007f") + "\n"
 
 
 def _as_csv(rows: list[dict[str, Any]]) -> str:
@@ -158,9 +167,16 @@ def _as_csv(rows: list[dict[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """A value that a spreadsheet shows and does not run: names come from outside."""
+    """A value that a spreadsheet or a terminal shows and does not run: names come from outside."""
     if isinstance(value, list):
-        value = "\n".join(map(str, value))
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
+        value = "\n".join(map(plain, value))
+    elif isinstance(value, str):
+        value = _shown(value)
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@"}:
         return f"'{value}"
     return value
+
+
+def _shown(text: str) -> str:
+    """As on the terminal, but with its lines."""
+    return "\n".join(map(plain, text.splitlines()))

@@ -6,9 +6,11 @@ import codecs
 import csv
 import io
 import json
+import reprlib
 from dataclasses import dataclass, field
 from typing import Any
 
+from farm_tasks.arguments import LARGEST_MESSAGE
 from farm_tasks.errors import InvalidArgument
 
 DELIMITERS = ",;\t"
@@ -72,10 +74,15 @@ def _json_rows(text: str, name: str) -> list[TableRow]:
         found = json.loads(text)
     except ValueError as error:
         raise InvalidArgument(f"{name} is not JSON: {error}.") from None
+    except RecursionError:
+        raise InvalidArgument(
+            f"{name} has brackets within brackets without end: a list of rows is [ {{...}}, ... ], "
+            "and a value is a text, a number, true, false or a list of texts."
+        ) from None
     return [
         TableRow(number, one)
         if isinstance(one, dict)
-        else TableRow(number, wrong=f"{str(one)[:80]!r} is not an object with the row's columns.")
+        else TableRow(number, wrong=f"{reprlib.repr(one)} is not an object with the row's columns.")
         for number, one in enumerate(found, 1)
     ]
 
@@ -88,6 +95,9 @@ def _csv_rows(text: str, name: str) -> list[TableRow]:
         text, delimiter = rest, hint[4]
     else:
         delimiter = max(DELIMITERS, key=first.count)
+    # One cell that is too large is the fault of its row alone. The limit is the whole process's:
+    # it is only ever raised.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[TableRow] = []
     header: list[str] = []
@@ -122,6 +132,12 @@ def _csv_row(number: int, header: list[str], cells: list[str]) -> TableRow:
         return TableRow(
             number, wrong=f"{value[:80]!r} is in no column: is a value with a separator unquoted?"
         )
-    return TableRow(
-        number, {name: one for name, one in zip(header, cells, strict=False) if name and one}
-    )
+    found = {name: one for name, one in zip(header, cells, strict=False) if name and one}
+    for name, one in found.items():
+        if len(one) > LARGEST_MESSAGE:
+            return TableRow(
+                number,
+                wrong=f"The column {name[:80]!r} has {len(one):,} characters: a row has at most "
+                f"{LARGEST_MESSAGE:,} bytes. Is a quotation mark left open?",
+            )
+    return TableRow(number, found)

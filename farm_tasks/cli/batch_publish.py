@@ -53,7 +53,9 @@ if TYPE_CHECKING:
     metavar="TEXT",
     help="What the rows' keys begin with. Another one publishes the same rows anew.",
 )
-@click.option("--again", is_flag=True, help="Publish once more what was published already.")
+@click.option(
+    "--again", is_flag=True, help="Publish once more what was published already, as new revisions."
+)
 @dry_run_option
 @report_option
 @no_watch_option
@@ -129,7 +131,8 @@ def _rows(list_path: Path | None, folder: str | None, defaults: dict[str, Any]) 
     for name, value in defaults.items():
         defaults[name] = absolute(name, value, Path.cwd()) if value else value
     if folder is not None:
-        return read_rows(rows_in(folder), Path.cwd(), defaults)
+        ranged = bool(defaults["frame_range"])
+        return read_rows(rows_in(folder, ranged=ranged), Path.cwd(), defaults)
     assert list_path is not None  # noqa: S101 (said by the caller)
     if str(list_path) == "-":
         return read_rows(read_table(sys.stdin.buffer.read(), "stdin"), Path.cwd(), defaults)

@@ -60,12 +60,44 @@ def test_the_key_follows_each_frame(tmp_path: Path) -> None:
     assert key() != first
 
 
+@pytest.mark.parametrize(
+    ("pattern", "count"),
+    [
+        ("b.####.exr", 2),
+        ("b.%04d.exr", 2),
+        ("b.$F4.exr", 2),
+        ("b.#.exr", 3),
+        ("b.%d.exr", 3),
+        ("c#1.####.exr", 1),
+        ("d.%99999999999d.exr", 0),
+    ],
+)
+def test_frames_are_those_that_the_worker_takes(tmp_path: Path, pattern: str, count: int) -> None:
+    for name in ("b.0001", "b.10000", "b.2", "b.3", "b.00004", "c#1.0001", "b.0005.x", "b.x"):
+        (tmp_path / f"{name}.exr").write_bytes(b"x")
+    made = item(frames=str(tmp_path / pattern), fps="24")
+    assert [one.count for one in made.files] == [count]
+    assert isinstance(made.error, FileMissing) == (not count)
+
+
 def test_keys_can_be_ones_own_and_be_made_new(still: Path) -> None:
     row = Row(2, {"task": "t", "previews": [str(still)], "key": "mine"})
     assert items_of([row])[0].key == "mine"
     assert items_of([row], again="x")[0].key == "mine:x"
     del row.arguments["key"]
     assert items_of([row], "night")[0].key.startswith("night:")
+
+
+@pytest.mark.parametrize("revision", [3, "3", "from-name"])
+def test_a_revision_that_a_row_names_is_not_published_again(
+    still: Path, revision: int | str
+) -> None:
+    row = Row(2, {"task": "t", "previews": [str(still)], "revision": revision})
+    assert items_of([row])[0].error is None
+    with pytest.raises(InvalidArgument, match="leave out --again"):
+        raise items_of([row], again="x")[0].error or AssertionError("it is not refused")
+    row.arguments["revision"] = "auto"
+    assert items_of([row], again="x")[0].error is None
 
 
 def test_the_same_row_twice_is_said_to_be(still: Path) -> None:

@@ -24,6 +24,31 @@ def test_names_that_are_fine_stay_as_they_are() -> None:
     assert safe("a/../b") == "a-..-b"
 
 
+@pytest.mark.parametrize("name", ["CON", "nul.tar", "Com1", "LPT9 .x", "COM\u00b9", "prn", "Aux"])
+def test_a_name_that_windows_takes_for_a_device_has_a_line_in_front(name: str) -> None:
+    assert distinct(f"{name}/{name}.png", "9", set()) == f"_{name}/_{name}.png"
+
+
+@pytest.mark.parametrize(
+    "name", ["CONE", "com", "com10", "_nul", "lamp.aux", "SQ_con", "Auxiliary"]
+)
+def test_a_name_that_is_near_that_of_a_device_stays(name: str) -> None:
+    assert distinct(f"{name}/{name}.png", "9", set()) == f"{name}/{name}.png"
+
+
+def test_a_template_makes_no_device_of_parts_that_are_none() -> None:
+    template = Template("{sequence}/co{name}/com{revision}.{extension}")
+    values = {**SHOT, "sequence": "NUL", "name": "n", "extension": "aux"}
+    assert distinct(template.fill(values), "9", set()) == "_NUL/_con/_com3.aux"
+
+
+@pytest.mark.parametrize(
+    ("shape", "number"), [("03", "003"), ("03d", "003"), ("d", "3"), ("", "3"), ("0", "3")]
+)
+def test_the_revision_may_have_zeros_in_front(shape: str, number: str) -> None:
+    assert Template(f"{{revision:{shape}}}.{{extension}}").fill(SHOT) == f"{number}.mp4"
+
+
 SHOT = {
     "project": "Demo", "episode": "", "sequence": "SQ/01", "shot": "SH010", "task_type": "comp",
     "revision": 3, "position": "_2", "name": "beauty", "extension": "mp4", "id": "1a2b3c4d",
@@ -54,6 +79,8 @@ def test_a_file_whose_name_would_be_empty_or_hidden_is_called_by_its_id() -> Non
         ("/etc/{shot}.{extension}", "relative"),
         ("{shot}/{task_type}", "extension"),
         ("{shot:>20}.{extension}", "revision"),
+        ("{revision:9d}.{extension}", "zeros"),
+        ("{revision:3}.{extension}", "zeros"),
         ("{shot.__class__}.{extension}", "no field"),
         ("a:b{shot}.{extension}", "every system"),
         ("{shot}}.{extension}", "every system"),

@@ -9,6 +9,7 @@ import pytest
 from farm_tasks.batches.report import ReportRow, check_path, write
 from farm_tasks.batches.tables import read_table
 from farm_tasks.errors import ExtensionRefused, FileUnreadable, InvalidArgument
+from farm_tasks.plain_text import plain
 
 
 def failed() -> ReportRow:
@@ -33,10 +34,25 @@ def test_a_csv_report_can_be_read_again_and_runs_nothing(tmp_path: Path) -> None
     write(path, [failed(), failed()])
     rows = read_table(path.read_bytes(), "report")
     assert len(rows) == 2
-    assert rows[0].cells["files"] == "/a.tif\n/b,\n\\udcff.tif"
+    assert rows[0].cells["files"] == "/a.tif\n/b,\\x0a\\udcff.tif"
     assert rows[0].cells["note"] == '\'=HYPERLINK("x")'
     header = next(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
     assert header[:5] == ["row", "target", "files", "state", "error_type"]
+
+
+@pytest.mark.parametrize("name", ["report.csv", "report.json"])
+def test_a_report_on_a_terminal_runs_nothing(tmp_path: Path, name: str) -> None:
+    nasty = "\x1b]0;x\x07\x7f\x9b31m\u202e\ttwo"
+    row = ReportRow(2, nasty, [f"/{nasty}.png"], urls=[nasty], note=nasty)
+    row.fail("refused", ExtensionRefused(f"first,\r\nsecond {nasty}"))
+    write(tmp_path / name, [row])
+    written = (tmp_path / name).read_text(encoding="utf-8-sig")
+    assert not {one for one in written if not one.isprintable()} - {"\n", "\r"}
+    read = read_table((tmp_path / name).read_bytes(), name)[0].cells
+    assert read["target"] == plain(nasty)
+    assert read["error"] == f"first,\nsecond {plain(nasty)}"
+    if name.endswith("json"):
+        assert read["files"] == [f"/{nasty}.png"], "a program opens it"
 
 
 def test_a_report_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:

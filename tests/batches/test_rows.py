@@ -82,6 +82,7 @@ def test_what_the_row_says_wins_over_what_counts_for_all() -> None:
         ({"task": "t", "file": "a", "slate": "perhaps"}, "slate: 'perhaps' is neither yes nor no"),
         ({"task": "t", "file": "a", "comment": ["x"]}, "comment: .* is not a text"),
         ({"task": "t", "file": "a", "movie": "b"}, "a second time"),
+        ({"task": "t", "file": "a", "version": "9" * 5000}, "version: 9+... is too large"),
         ({"task": {"id": 1}, "file": "a"}, "task: .* is not a text"),
     ],
 )

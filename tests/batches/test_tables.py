@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from farm_tasks.batches.rows import read_rows
 from farm_tasks.batches.tables import read_table
 from farm_tasks.errors import InvalidArgument
 
@@ -37,6 +40,28 @@ def test_a_value_without_a_column_is_the_rows_fault_alone() -> None:
     assert also_good.cells == {"task": "f"}
 
 
+def test_a_cell_that_is_too_large_is_the_rows_fault_alone() -> None:
+    sizes = {"b": 200_000, "c": 300_000, "d": 10}
+    text = "task,comment\n" + "".join(f"{name},{'x' * size}\n" for name, size in sizes.items())
+    good, bad, also_good = read_table(text.encode(), "list.csv")
+    assert len(good.cells["comment"]) == 200_000
+    assert "'comment' has 300,000 characters" in bad.wrong
+    assert also_good.cells["task"] == "d"
+
+
+def test_a_value_within_many_brackets_is_the_lists_fault_or_the_rows() -> None:
+    # Reading and showing end at depths that are near each other.
+    for depth in range(850, 1000):
+        deep = "[" * depth + "]" * depth
+        text = f'[{{"task": {deep}}}, {deep}, {{"task": "t", "file": "a"}}]'
+        try:
+            rows = read_rows(read_table(text.encode(), "list.json"), Path("/"))
+        except InvalidArgument as error:
+            assert "brackets within brackets" in str(error)  # noqa: PT017 (or none at all)
+        else:
+            assert [bool(one.error) for one in rows] == [True, True, False]
+
+
 def test_a_json_list_keeps_its_values() -> None:
     rows = read_table(b'\xef\xbb\xbf [{"task": "a", "previews": ["b", "c"]}, 7]', "list.json")
     assert rows[0].cells == {"task": "a", "previews": ["b", "c"]}
@@ -52,6 +77,7 @@ def test_a_json_list_keeps_its_values() -> None:
         (b"[]", "no rows"),
         (b'{"task": 1}', "one JSON object"),
         (b"[{]", "not JSON"),
+        (b"[" * 200_000, "brackets within brackets"),
         ("task,comment\na,Größe".encode("cp1252"), "CSV UTF-8"),
         (b'task,comment\na,"open', "quotation mark"),
         (b"task,file,task\na,b,c", "'task' twice"),

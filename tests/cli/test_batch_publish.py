@@ -67,6 +67,31 @@ def test_a_folder_is_published_by_the_names_in_it(farm: dict[str, str], review: 
     ]
 
 
+def test_revisions_in_the_names_of_a_folder_are_not_published_again(
+    farm: dict[str, str], review: Path
+) -> None:
+    pattern = f"{review}/{{sequence}}_{{shot}}_{{task_type}}_v{{revision}}.png"
+    done = run("batch", "publish", "--folder", pattern, "--project", "demo", "--again", env=farm)
+    assert done.returncode == 2
+    assert done.stdout.count("{any} for {revision}") == len(SHOTS)
+    assert Group.recent() == []
+
+
+def test_with_a_range_the_folder_may_have_other_frames(
+    farm: dict[str, str], tmp_path: Path
+) -> None:
+    for number in (1001, 1002, 2001):
+        (tmp_path / f"SH010.{number}.exr").write_bytes(b"x")
+    command = (
+        "batch", "publish", "--folder", f"{tmp_path}/{{shot}}.{{frame:1###}}.exr", "--fps", "24",
+        "--project", "demo", "--sequence", "SQ01", "--task-type", "comp", "--dry-run",
+    )  # fmt: skip
+    refused = run(*command, env=farm)
+    assert refused.returncode == 2
+    assert "SH010.2001.exr" in refused.stdout
+    assert run(*command, "--range", "1001-1002", env=farm).returncode == 0
+
+
 def test_what_the_names_in_a_folder_do_not_tell_is_an_option(
     farm: dict[str, str], tmp_path: Path
 ) -> None:

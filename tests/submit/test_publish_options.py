@@ -126,7 +126,7 @@ def test_the_same_arguments_are_paths_for_whoever_makes_them_absolute() -> None:
 
 def test_the_number_of_a_frame_is_read_alike(tmp_path: Path) -> None:
     assert client._FRAME_NUMBER.pattern == FRAME_NUMBER.pattern
-    names = ["take#1.0001.exr", "take#1.-0002.exr", "take#1.x.exr", "take2.0001.exr", "take#1.exr"]
+    names = ["take#1.0001.exr", "take#1.-002.exr", "take#1.x.exr", "take2.0001.exr", "take#1.exr"]
     for name in names:
         (tmp_path / name).touch()
     pattern = str(tmp_path / "take#1.####.exr")
