@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ import pytest
 
 from farm_tasks import submit
 from farm_tasks.batches import columns, rows
+from farm_tasks.batches.files import frames_at
 from farm_tasks.cli import batch_publish
 from farm_tasks.cli.publish import publish as command
 from farm_tasks.farms import client
@@ -122,5 +124,11 @@ def test_the_same_arguments_are_paths_for_whoever_makes_them_absolute() -> None:
     assert as_path - {"spool"} == PATHS - {"frames"}  # a pattern is no file
 
 
-def test_the_number_of_a_frame_is_read_alike() -> None:
+def test_the_number_of_a_frame_is_read_alike(tmp_path: Path) -> None:
     assert client._FRAME_NUMBER.pattern == FRAME_NUMBER.pattern
+    names = ["take#1.0001.exr", "take#1.-002.exr", "take#1.x.exr", "take2.0001.exr", "take#1.exr"]
+    for name in names:
+        (tmp_path / name).touch()
+    pattern = str(tmp_path / "take#1.####.exr")
+    assert frames_at(pattern).count == 2
+    assert sorted(client._files([pattern])) == sorted(str(tmp_path / one) for one in names[:2])
