@@ -100,6 +100,7 @@ class Confinement:
         self.tag = tag
         self.sweep = sweep
         self._read_roots = read_roots
+        self._own: Path | None = None
         self._write_roots = write_roots
         self._sources: dict[str, str] = {}  # resolved paths: the roots that they are under
         self._targets: dict[str, str] = {}
@@ -128,13 +129,20 @@ class Confinement:
         """
         given = name_in_submission(path)
         if path not in self._sources:
-            root, path = located(path, self._read_roots, "FARM_TASKS_READ_ROOTS")
+            root, path = self._located(path)
             self._sources[path] = root
         return SourcePath(path, given)
 
+    def _located(self, path: str) -> tuple[str, str]:
+        if self._own is not None:
+            # Looked at apart: who is refused is told the read roots, and not of this folder.
+            with contextlib.suppress(OutsideRoots):
+                return located(path, [self._own], "FARM_TASKS_SCRATCH")
+        return located(path, self._read_roots, "FARM_TASKS_READ_ROOTS")
+
     def also_read(self, folder: Path) -> None:
         """Let a folder that this run has made itself be read as well."""
-        self._read_roots = [*self._read_roots, folder]
+        self._own = folder
 
     def target(self, path: str) -> str:
         """The resolved path of a file to write.

@@ -353,3 +353,17 @@ def test_where_a_descriptor_has_no_name_the_opened_file_is_compared(
             assert file.read() == SECRET
             with pytest.raises(OutsideRoots, match=r"plate\.mov is not the file that was checked"):
                 MultipartBody([], {"file": file})
+
+
+def test_a_folder_of_the_runs_own_is_read_and_not_told_of(tmp_path: Path) -> None:
+    root, own, other = (tmp_path / name for name in ("root", "own", "other"))
+    for folder in (root, own, other):
+        folder.mkdir()
+        (folder / "a.mov").write_bytes(b"1")
+    with Confinement([root], []) as confined:
+        confined.also_read(own)
+        assert confined.size(str(own / "a.mov")) == confined.size(str(root / "a.mov")) == 1
+        with pytest.raises(OutsideRoots) as told:
+            confined.source(str(other / "a.mov"))
+    assert str(own) not in str(told.value)
+    assert str(root) in str(told.value)

@@ -97,7 +97,7 @@ ALIASES = {
     "artist": "person",
     "attachment": "attachments",
     "version": "revision",
-    "wait": "wait_until_ready",
+    "ready": "wait_until_ready",
     "normalize": "normalize_movie",
     "colour_config": "color_config",
     "colour_space": "color_space",

@@ -11,13 +11,16 @@ from typing import Any
 from farm_tasks.batches.files import File, file_at, frames_at, local
 from farm_tasks.batches.rows import Row
 from farm_tasks.errors import FarmTasksError, InvalidArgument, TooLarge
-from farm_tasks.frame_rate import frame_rate
 from farm_tasks.kitsu.checks import attachment_paths, preview_file_path
 from farm_tasks.queues import priority_number
-from farm_tasks.revision import revision_of
+from farm_tasks.submit.farm_job import farm_job_of
+from farm_tasks.submit.publishing import check
 from farm_tasks.submit.sending import portable
 
 DEFAULT_PREFIX = "batch"
+
+_OPTIONS = frozenset(["key", "priority", "farm_job"])
+"""How a row is submitted, and nothing of what is published."""
 
 
 @dataclass
@@ -95,14 +98,10 @@ def _paths(arguments: Mapping[str, Any]) -> list[str]:
 
 def _check(arguments: Mapping[str, Any]) -> None:
     """See what would be refused later, and can be known now."""
-    frames, previews = arguments.get("frames"), arguments.get("previews")
-    revision_of(arguments.get("revision", "auto"), str(frames or (previews or [""])[0]))
+    given = {name: value for name, value in arguments.items() if name not in _OPTIONS}
+    check(given)
     priority_number(arguments.get("priority", "normal"))
-    if not frames:
-        return
-    if not arguments.get("fps"):
-        raise InvalidArgument("A row with frames needs fps, such as 24 or 24000/1001.")
-    frame_rate(str(arguments["fps"]))
+    farm_job_of(arguments.get("farm_job"))
 
 
 def _check_again(arguments: Mapping[str, Any]) -> None:
@@ -127,11 +126,11 @@ def _look_at_files(item: Item) -> None:
         "previews": preview_file_path,
         "attachments": attachment_paths,
     }
-    for name, check in checks.items():
+    for name, look in checks.items():
         try:
             for path in arguments.get(name, []):
                 if path not in unseen:
-                    check(local(path))
+                    look(local(path))
         except TooLarge:
             # The limit that counts is the worker's.
             item.note = "over FARM_TASKS_MAX_UPLOAD_BYTES of this machine; the worker's counts"

@@ -12,16 +12,15 @@ from typing import Any
 from farm_tasks.any_path import is_absolute
 from farm_tasks.batches.columns import TARGET_FIELDS, argument_of, read_value
 from farm_tasks.batches.tables import TableRow
+from farm_tasks.color_config import config_path
 from farm_tasks.errors import FarmTasksError, InvalidArgument
+from farm_tasks.submit.sending import PATH_ARGUMENTS, PATH_LISTS, PATH_OR_NAME
 
 _OF_FRAMES = frozenset(
     "frame_range fps missing_frames color_config color_space display view burn_in slate logo "
     "silent_audio movie_path".split()
 )
 """What counts for all rows, and only for those that have frames."""
-
-_PATHS = ("frames", "logo", "movie_path")
-_PATH_LISTS = ("previews", "attachments")
 
 
 @dataclass
@@ -89,7 +88,7 @@ def _arguments(
         arguments["task"] = target_of(fields)
     if not arguments.get("previews") and not arguments.get("frames"):
         raise InvalidArgument("The row names no file: fill in the column 'file' or 'frames'.")
-    return {name: _absolute(name, value, folder) for name, value in arguments.items()}
+    return {name: absolute(name, value, folder) for name, value in arguments.items()}
 
 
 def _as_far_as_said(cells: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,10 +131,19 @@ def target_of(fields: Mapping[str, str]) -> str:
     return "/".join(parts)
 
 
-def _absolute(name: str, value: Any, folder: Path) -> Any:
-    if name in _PATH_LISTS:
+def absolute(name: str, value: Any, folder: Path) -> Any:
+    """The value of an argument, as it is or with paths that begin in ``folder``.
+
+    Args:
+        name: The argument's.
+        value: A text, or a list of texts where the argument is one.
+        folder: Where relative paths begin.
+    """
+    if name in PATH_LISTS:
         return [_absolute_path(one, folder) for one in value]
-    return _absolute_path(value, folder) if name in _PATHS else value
+    if name == PATH_OR_NAME:
+        return config_path(value, folder) or value
+    return _absolute_path(value, folder) if name in PATH_ARGUMENTS else value
 
 
 def _absolute_path(path: str, folder: Path) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from farm_tasks.cli.batch_run import (
     run,
 )
 from farm_tasks.cli.outcome import print_json, worst
+from farm_tasks.cli.publish_options import comment_options, frame_options, submission_options
 from farm_tasks.errors import BrokerUnavailable, FileMissing, FileUnreadable
 
 if TYPE_CHECKING:
@@ -28,48 +28,6 @@ if TYPE_CHECKING:
     from farm_tasks.batches.rows import Row
     from farm_tasks.batches.sending import Entry
     from farm_tasks.submit.submission import Submission
-
-_DEFAULTS: list[Callable[..., Any]] = [
-    click.option("--project", metavar="NAME", help="Where the row names no task, as for these:"),
-    click.option("--episode", metavar="NAME"),
-    click.option("--sequence", metavar="NAME"),
-    click.option("--asset-type", metavar="NAME"),
-    click.option("--task-type", metavar="NAME"),
-    click.option("--status", "task_status", metavar="STATUS", help="Such as wfa. By default kept."),
-    click.option("--comment", metavar="TEXT", help="The comment."),
-    click.option("--person", metavar="PERSON", help="The artist: id, email or full name."),
-    click.option("--revision", metavar="N", help="auto, from-name, or a number."),
-    click.option("--thumbnail", metavar="FRAME", help="first, middle, last, or a frame's number."),
-    click.option("--playlist", metavar="NAME_OR_ID", help="Add the previews to this playlist."),
-    click.option(
-        "--wait/--no-wait",
-        "wait_until_ready",
-        default=None,
-        help="Whether a publish ends when Kitsu has processed the movie, or when it has the bytes.",
-    ),
-    click.option("--normalize/--no-normalize", "normalize_movie", default=None,
-                 help="Whether Kitsu transcodes given movies."),
-    click.option("--range", "frame_range", metavar="FRAMES", help="Of frames: 1001-1100."),
-    click.option("--fps", metavar="RATE", help="Of frames: 24, 24000/1001, 23.976."),
-    click.option("--missing-frames", type=click.Choice(["fail", "hold", "warn"])),
-    click.option("--color-config", metavar="FILE", help="OCIO configuration: a file, or a name."),
-    click.option("--color-space", metavar="NAME", help="Of the frames."),
-    click.option("--display", metavar="NAME", help="Of the OCIO configuration."),
-    click.option("--view", metavar="NAME", help="Of the display."),
-    click.option("--burn-in", multiple=True, metavar="WHAT", help="shot, frame, artist or date."),
-    click.option("--slate", is_flag=True, default=None, help="A slate before the frames."),
-    click.option("--logo", metavar="FILE", help="A picture for the slate."),
-    click.option("--silent-audio", is_flag=True, default=None, help="Add a silent sound track."),
-    click.option("--priority", type=click.Choice(["high", "normal", "low"])),
-    click.option("--farm-job", metavar="NAME", help="The farm job that the batch belongs to."),
-]  # fmt: skip
-"""What counts for every row that does not say otherwise."""
-
-
-def _with_defaults(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(_DEFAULTS):
-        command = option(command)
-    return command
 
 
 @click.command()
@@ -80,7 +38,14 @@ def _with_defaults(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Publish the files that are called like this, such as "
     '"/projects/demo/review/{sequence}_{shot}_{task_type}_v{revision}.mov", instead of a list.',
 )
-@_with_defaults
+@click.option("--project", metavar="NAME", help="Where the row names no task, as for these:")
+@click.option("--episode", metavar="NAME")
+@click.option("--sequence", metavar="NAME")
+@click.option("--asset-type", metavar="NAME")
+@click.option("--task-type", metavar="NAME")
+@comment_options
+@frame_options
+@submission_options
 @click.option(
     "--key-prefix",
     default="batch",
@@ -109,8 +74,9 @@ def publish(
     """Publish many shots: a row each, from a JSON or CSV list, or from files by their names.
 
     The columns of LIST are those of `farm-tasks publish`: task, file, frames, status, comment and
-    so on; - reads it from stdin. Every row is checked first. One that is wrong is reported and does
-    not stop the rest, nor does one that fails; the exit code is that of the worst.
+    so on; - reads it from stdin. Options count for the rows that do not say otherwise. Every row is
+    checked first. One that is wrong is reported and does not stop the rest, nor does one that
+    fails; the exit code is that of the worst.
 
     The same row with the same files is published once: run again, a batch publishes what failed or
     has changed, and --again publishes all of it.
@@ -157,12 +123,13 @@ def publish(
 
 def _rows(list_path: Path | None, folder: str | None, defaults: dict[str, Any]) -> list[Row]:
     from farm_tasks.batches.folder_pattern import rows_in  # noqa: PLC0415 (not for --help)
-    from farm_tasks.batches.rows import read_rows  # noqa: PLC0415
+    from farm_tasks.batches.rows import absolute, read_rows  # noqa: PLC0415
     from farm_tasks.batches.tables import read_table  # noqa: PLC0415
 
     defaults = {**defaults, "burn_in": list(defaults["burn_in"]) or None}
-    if defaults["logo"]:
-        defaults["logo"] = os.path.abspath(defaults["logo"])
+    # The paths of options begin here, and those of rows where the list is.
+    for name, value in defaults.items():
+        defaults[name] = absolute(name, value, Path.cwd()) if value else value
     if folder is not None:
         ranged = bool(defaults["frame_range"])
         return read_rows(rows_in(folder, ranged=ranged), Path.cwd(), defaults)

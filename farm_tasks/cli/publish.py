@@ -15,19 +15,16 @@ import click
 
 from farm_tasks.cli import text, views
 from farm_tasks.cli.outcome import as_dict, error_of, exit_code, print_json
+from farm_tasks.cli.publish_options import comment_options, frame_options, submission_options
 from farm_tasks.cli.root import print_error
 from farm_tasks.errors import BrokerUnavailable, InvalidArgument
-from farm_tasks.farms.client import content_of
+from farm_tasks.farms.client import content_of_request
 from farm_tasks.farms.dialects import NAMES
 
 if TYPE_CHECKING:
     from farm_tasks.submit.submission import Submission
 
 _FILE = click.Path()
-
-
-def _number_or_word(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Any:
-    return int(value) if value is not None and value.isascii() and value.isdigit() else value
 
 
 @click.command()
@@ -38,62 +35,30 @@ def _number_or_word(_ctx: click.Context, _param: click.Parameter, value: str | N
     help="project/sequence/shot/task_type, project/episode/sequence/shot/task_type, "
     "project/asset_type/asset/task_type, or an id.",
 )
-@click.option("--status", "task_status", metavar="S", help="The status to set, such as wfa.")
+@comment_options
 @click.option("--quiet", is_flag=True, help="Keep the present status, as without --status.")
-@click.option("--comment", metavar="TEXT", help="The comment's text.")
-@click.option("--person", metavar="P", help="In whose name: email, full name, login or id.")
 @click.option(
     "--attachment", "attachments", metavar="FILE", multiple=True, type=_FILE,
     help="A file for the comment. May be given more than once.",
 )  # fmt: skip
-@click.option(
-    "--revision", metavar="R", callback=_number_or_word,
-    help="auto (the next one), a number, or from-name: 3 of comp_v003.mov.",
-)  # fmt: skip
-@click.option(
-    "--thumbnail", metavar="F", callback=_number_or_word,
-    help="The frame that stands for the shot: first, middle, last or its number, from 1.",
-)  # fmt: skip
-@click.option("--playlist", metavar="P", help="Add the preview to it, by name or id.")
-@click.option(
-    "--normalize/--no-normalize", "normalize_movie", default=None,
-    help="Let Kitsu transcode movies. By default those given, and not one made of frames.",
-)  # fmt: skip
 @click.option("--frames", metavar="PATTERN", help="Make a movie of beauty.####.exr first.")
-@click.option("--range", "frame_range", metavar="R", help="1001-1100. By default what is there.")
-@click.option("--fps", metavar="RATE", help="24, 24000/1001.")
-@click.option(
-    "--missing-frames", type=click.Choice(["fail", "hold", "warn"]),
-    help="Of missing or broken frames: fail, hold the last good one, or warn in the picture.",
-)  # fmt: skip
-@click.option("--color-config", metavar="FILE", help="OCIO config. By default the worker's.")
-@click.option("--color-space", metavar="NAME", help="What the frames are in.")
-@click.option("--display", metavar="NAME", help="OCIO display to make the movie for.")
-@click.option("--view", metavar="NAME", help="OCIO view of that display.")
-@click.option(
-    "--burn-in", multiple=True, type=click.Choice(["shot", "frame", "artist", "date"]),
-    help="Write it into the picture. May be given more than once.",
-)  # fmt: skip
-@click.option("--slate", is_flag=True, default=None, help="A frame in front that says what it is.")
-@click.option("--logo", metavar="FILE", type=_FILE, help="A picture for the corner.")
-@click.option("--silent-audio", is_flag=True, default=None, help="Add a silent audio track.")
+@frame_options
 @click.option("--movie-path", metavar="FILE", type=_FILE, help="Keep the movie there.")
 @click.option(
     "--key", metavar="K",
     help="Names this piece of work, such as tractor:<job id>:{content}: with one key it is "
     "published once. {content} becomes a digest of the files' names, sizes and times.",
 )  # fmt: skip
-@click.option("--priority", type=click.Choice(["high", "normal", "low"]))
-@click.option("--farm-job", metavar="J", help="The farm job that this belongs to.")
+@submission_options
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read these as a JSON object as well.")
-@click.option("--wait/--no-wait", default=None, help="Stay until it is in Kitsu and ready.")
+@click.option("--wait/--no-wait", default=None, help="Stay until the publish has ended.")
 @click.option(
     "--progress", type=click.Choice(NAMES),
     help="Wait, and say how far it is as a farm reads it: alf (Tractor), afanasy, openjd.",
 )  # fmt: skip
 @click.option(
     "--timeout", type=click.FloatRange(min=0), metavar="S",
-    help="Wait for so many seconds, then leave with exit code 75. It goes on.",
+    help="Wait, but no longer than so many seconds: then leave with exit code 75. It goes on.",
 )  # fmt: skip
 @click.option(
     "--spool", metavar="DIR", type=_FILE,
@@ -117,17 +82,18 @@ def publish(
     as_json: bool,
     **options: Any,
 ) -> None:
-    r"""Publish files, or the movie of rendered frames, on a task in Kitsu.
+    """Publish files, or the movie of rendered frames, on a task in Kitsu.
 
     Prints the submission's id and returns, or waits for the end with --wait. Names are looked up by
     the worker, which alone has Kitsu's credentials.
 
     \b
-    farm-tasks publish --task demo/SQ01/SH010/compositing comp_v003.mov \
-        --status wfa --wait
-    farm-tasks publish --task demo/SQ01/SH010/compositing --frames beauty.####.exr \\
-        --range 1001-1100 --fps 24000/1001 --status wfa --key "$JOB_ID" --wait
-    """
+      farm-tasks publish --task demo/SQ01/SH010/compositing \\
+          --status wfa --wait comp_v003.mov
+      farm-tasks publish --task demo/SQ01/SH010/compositing \\
+          --frames beauty.####.exr --range 1001-1100 --fps 24000/1001 \\
+          --status wfa --key "$JOB_ID:{content}" --wait
+    """  # noqa: D301 (click takes a backspace for the end of its wrapping)
     given = {name: value for name, value in options.items() if value is not None and value != ()}
     if quiet and "task_status" in given:
         raise click.UsageError("--quiet keeps the present status, and --status sets one.")
@@ -138,7 +104,8 @@ def publish(
         raise click.UsageError("Say which task with --task.")
     if "{content}" in str(arguments.get("key")):
         arguments["key"] = arguments["key"].replace("{content}", _content_of(arguments))
-    wait = progress is not None if wait is None else wait
+    if wait is None:
+        wait = progress is not None or timeout is not None
     try:
         submission = _submit(arguments, spool)
     except _Spooled as spooled:
@@ -156,10 +123,19 @@ class _Spooled(Exception):
 
 
 def _content_of(arguments: Mapping[str, Any]) -> str:
-    previews, frames = arguments.get("previews") or [], arguments.get("frames")
-    files = [previews] if isinstance(previews, str) else list(previews)
+    from farm_tasks import path_map  # noqa: PLC0415 (pydantic is not for --help)
+
+    mapping = path_map.current()
+
+    def here(value: Any) -> Any:
+        """Where it is on this machine, whichever system wrote it."""
+        if isinstance(value, list | tuple):
+            return [here(one) for one in value]
+        return mapping.to_local(value).path if mapping and isinstance(value, str) else value
+
+    files = {name: here(arguments.get(name)) for name in ("previews", "frames")}
     # It has no annotations: it is also the file that a farm with an old Python copies.
-    digest: str = content_of([*files, frames] if frames else files)  # type: ignore[no-untyped-call]
+    digest: str = content_of_request(files)  # type: ignore[no-untyped-call]
     return digest
 
 
@@ -220,7 +196,7 @@ def _read_stdin() -> dict[str, Any]:
     """The arguments of ``submit.publish`` as JSON, as a farm's own script may have them."""
     try:
         found = json.load(sys.stdin)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"What comes on stdin is no JSON: {error}") from None
     if not isinstance(found, dict):
         raise click.UsageError("What comes on stdin is no JSON object.")

@@ -60,7 +60,7 @@ def flush(folder: Path | None, every: float | None, beside: int | None, as_json:
     if every is None:
         click.get_current_context().exit(_flush(used, _print_json if as_json else _print))
     last = ""
-    told: set[str] = set()  # of what this user may not read, once is enough as well
+    told: set[str] = set()  # of what this user or version cannot read, once is enough as well
     while beside is None or os.getppid() == beside:
         try:
             for entry in _flushed(used):

@@ -43,7 +43,9 @@ TEMPORARY = 75
 SECONDS = 10.0
 """How long the command may take to hand over a request."""
 
-_PATHS = ("previews", "attachments", "frames", "color_config", "logo", "movie_path")
+_PATHS = ("previews", "attachments", "frames", "logo", "movie_path")
+_CONFIGS = (".ocio", ".ocioz")
+_FRAME_NUMBER = re.compile(r"#+|@+|%0?[0-9]*d|\$F[0-9]*")
 _ABSOLUTE = re.compile(r"^(/|\\|[A-Za-z]:[/\\])")
 
 
@@ -83,6 +85,8 @@ def publish(
     """
     if not command and not spool:
         raise Failed("Give a command, a spool folder, or both.", 2)
+    if priority not in ("high", "normal", "low"):
+        raise Failed("The priority is %r, and not high, normal or low." % (priority,), 2)
     # One name for both ways: should the command have done it after all, the spool does not again.
     key = key or "client:%s" % uuid.uuid4()
     if command:
@@ -179,9 +183,10 @@ def content_of(paths):
 
     A path may be a sequence, with its frame number as ``####``, ``%04d``, ``@@@@`` or ``$F4``.
     What does not exist counts as such. Folders do not count: Windows and Linux name them otherwise.
+    One text is one path.
     """
     digest = hashlib.sha256()
-    for path in sorted(_files(map(_text, paths))):
+    for path in sorted(_files(map(_text, _listed(paths)))):
         name = re.split(r"[/\\]", path)[-1]
         try:
             found = os.stat(path)
@@ -192,22 +197,43 @@ def content_of(paths):
     return digest.hexdigest()[:16]
 
 
+def content_of_request(arguments):
+    """The digest of what a publish is about: its previews and its frames.
+
+    What is no path is passed over here; whoever submits the arguments says so.
+    """
+    return content_of(_listed(arguments.get("previews")) + _listed(arguments.get("frames")))
+
+
+def _listed(paths):
+    """The paths of a list, or of one text; others than texts are left out."""
+    if hasattr(paths, "upper"):
+        return [paths] if paths else []
+    try:
+        return [one for one in paths or () if hasattr(one, "upper")]
+    except TypeError:
+        return []
+
+
 def _files(paths):
     """The files themselves; a sequence is all of its frames that are in its folder."""
     for path in paths:
         folder, name = os.path.split(path)
-        parts = re.split(r"#+|@+|%0?\d*d|\$F\d*", name)
-        if len(parts) == 1 or os.path.exists(path):
+        places = list(_FRAME_NUMBER.finditer(name))
+        if not places or os.path.exists(path):
             yield path
             continue
-        frame = re.compile("^" + r"-?\d+".join(map(re.escape, parts)) + "$")
+        # The last one is the frame's: what stands before it is the name.
+        before, after = name[: places[-1].start()], name[places[-1].end() :]
+        frame = re.compile("^" + re.escape(before) + r"-?\d+" + re.escape(after) + "$")
         try:
             names = os.listdir(folder or ".")
         except OSError:
             names = []
-        for one in names:
-            if frame.match(one):
-                yield os.path.join(folder, one)
+        found = [os.path.join(folder, one) for one in names if frame.match(one)]
+        # Without any, the sequence itself counts as missing: no digest is of nothing.
+        for one in found or [path]:
+            yield one
 
 
 def _absolute(arguments):
@@ -221,7 +247,17 @@ def _absolute(arguments):
             made[name] = _absolute_path(value)
         else:
             made[name] = [_absolute_path(one) for one in value]
+    config = made.get("color_config")
+    if config and _is_config_path(config):
+        made["color_config"] = _absolute_path(config)
     return made
+
+
+def _is_config_path(given):
+    """Whether it is an OCIO config's path, and not the name of one that OCIO brings."""
+    if given.startswith("ocio://"):
+        return False
+    return bool(_ABSOLUTE.match(given)) or given.lower().endswith(_CONFIGS) or os.path.isfile(given)
 
 
 def _absolute_path(path):
@@ -267,14 +303,12 @@ def main(argv=None):
         arguments = json.load(sys.stdin)
         if not isinstance(arguments, dict):
             raise ValueError("not an object")
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # the latter where it is nested too deep
         print("error: stdin: %s" % error, file=sys.stderr)
         return 2
     key = given.key
     if key and "{content}" in key:
-        paths = list(arguments.get("previews") or [])
-        paths += [arguments["frames"]] if arguments.get("frames") else []
-        key = key.replace("{content}", content_of(paths))
+        key = key.replace("{content}", content_of_request(arguments))
     try:
         print(
             publish(

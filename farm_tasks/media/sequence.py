@@ -16,6 +16,7 @@ from fileseq.frameset import FrameSet
 
 from farm_tasks.confinement import current
 from farm_tasks.errors import BadFrames, FileMissing, FileUnreadable, InvalidArgument
+from farm_tasks.frame_number import FRAME_NUMBER
 from farm_tasks.media.frame_file import Unusable
 from farm_tasks.media.picture import Header, examine
 
@@ -27,7 +28,10 @@ MOST_FRAMES = 100_000
 """More than an hour of a movie, and little enough to look at each."""
 
 _RANGES_NAMED = 30
-_SPAN = re.compile(r"(-?\d+)-(-?\d+)(?:[x:](\d+))?")
+_SPAN = re.compile(r"(-?\d+)-(-?\d+)(?:x(\d+))?")
+_RANGE = re.compile(r"(?:(?:^|,)-?\d{1,9}(?:--?\d{1,9}(?:[xy:][1-9]\d{0,5})?)?)+")
+_NUMBER = rf"(?<![#@])(?:{FRAME_NUMBER.pattern})"
+_NAMED = re.compile(rf"(?P<before>.*)(?P<padding>{_NUMBER})(?P<after>\..*|)", re.S)
 
 
 @dataclass(frozen=True)
@@ -164,43 +168,44 @@ def _report(problems: Mapping[int, str], total: int) -> str:
 def _parse(pattern: str) -> FileSequence:
     if not isinstance(pattern, str) or not pattern.strip() or "\0" in pattern:
         raise InvalidArgument("frames: give the path of a sequence, such as /proj/beauty.####.exr.")
-    try:
-        named = FileSequence(pattern, pad_style=PAD_STYLE_HASH1)
-    except (FileSeqException, ValueError) as error:
-        raise InvalidArgument(f"frames: {pattern} is no sequence ({error}).") from None
-    padding = named.padding()
-    if not padding or padding not in pattern or "UDIM" in padding:
+    folder, name = os.path.split(pattern)
+    # Not by fileseq's grammar, in which the digits before the padding are frames: what it makes of
+    # beauty2####.exr is frame 2 of beauty.
+    found = _NAMED.fullmatch(name)
+    if found is None or not found["after"]:
         raise InvalidArgument(
             f"frames: {pattern} has no place for the frame number before its extension: "
             "write it as ####, @@@@, %04d or $F4."
         )
-    if "." in padding:
+    if re.search(rf"(?:{_NUMBER})\.$", found["before"]):
         raise InvalidArgument(f"frames: {pattern} has subframes: a movie takes whole frames.")
+    try:
+        named = FileSequence(f"x.{found['padding']}.x", pad_style=PAD_STYLE_HASH1)
+    except (FileSeqException, ValueError) as error:
+        raise InvalidArgument(f"frames: {pattern} is no sequence ({error}).") from None
+    named.setDirname(os.path.join(folder, "") if folder else "")
+    named.setBasename(found["before"])
+    named.setExtension(found["after"])
     return named
 
 
 def _numbers(named: FileSequence, frame_range: str | None) -> list[int]:
-    if frame_range is None and named.frameSet() is not None:
-        frame_range = named.frameRange()
-    if frame_range is None:
-        return list(_filled(_on_disk(named)))
-    return _in_range(frame_range)
+    return list(_filled(_on_disk(named))) if frame_range is None else _in_range(frame_range)
 
 
 def _in_range(frame_range: str) -> list[int]:
     hint = "give 1001-1100, 1-100x5 or 1-10,20"
-    if not isinstance(frame_range, str) or re.search(r"\d{10}", frame_range):
+    text = frame_range.replace(" ", "") if isinstance(frame_range, str) else ""
+    # fileseq takes much more, and lists all of it first.
+    if not _RANGE.fullmatch(text):
         raise InvalidArgument(f"frame_range: {str(frame_range)[:40]!r} is no range: {hint}.")
-    # Asked before fileseq lists them all.
-    spans = _SPAN.findall(frame_range)
+    spans = _SPAN.findall(text)
     if sum(abs(int(b) - int(a)) // max(int(step or 1), 1) for a, b, step in spans) > MOST_FRAMES:
-        raise InvalidArgument(f"frame_range: {frame_range[:40]} has more than {MOST_FRAMES:,}.")
+        raise InvalidArgument(f"frame_range: {text[:40]} has more than {MOST_FRAMES:,}.")
     try:
-        frames = FrameSet(frame_range)
+        frames = FrameSet(text)
     except (FileSeqException, ValueError):
-        raise InvalidArgument(f"frame_range: {frame_range[:40]!r} is no range: {hint}.") from None
-    if not len(frames) or frames.hasSubFrames():
-        raise InvalidArgument(f"frame_range: {frame_range[:40]!r} has no whole frames: {hint}.")
+        raise InvalidArgument(f"frame_range: {text[:40]!r} is no range: {hint}.") from None
     return sorted(int(number) for number in frames)
 
 

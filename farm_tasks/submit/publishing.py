@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, Literal
 
+from farm_tasks import arguments
 from farm_tasks.errors import InvalidArgument
+from farm_tasks.frame_rate import frame_rate
 from farm_tasks.queues import NORMAL, Priority
-from farm_tasks.submit.sending import Entity, send
+from farm_tasks.revision import revision_of
+from farm_tasks.submit.sending import Entity, portable, send
 from farm_tasks.submit.submission import Submission
+from farm_tasks.thumbnail_frame import check_thumbnail
 
 
 def publish(
@@ -25,13 +30,13 @@ def publish(
     normalize_movie: bool | None = None,
     frames: str | None = None,
     frame_range: str | None = None,
-    fps: str | int | None = None,
+    fps: str | float | None = None,
     missing_frames: Literal["fail", "hold", "warn"] = "fail",
     color_config: str | None = None,
     color_space: str | None = None,
     display: str | None = None,
     view: str | None = None,
-    burn_in: list[str] | None = None,
+    burn_in: list[Literal["shot", "frame", "artist", "date"]] | None = None,
     slate: bool = False,
     logo: str | None = None,
     silent_audio: bool = False,
@@ -75,14 +80,11 @@ def publish(
         farm_job: The farm job that this belongs to.
 
     Raises:
-        InvalidArgument: an argument is not usable.
+        InvalidArgument: an argument can never work, as far as can be told without Kitsu and the
+            files.
         BrokerUnavailable: Redis cannot be reached; nothing was submitted.
     """
-    if not previews and not frames:
-        raise InvalidArgument("There is nothing to publish: give a file, or frames.")
-    if frames and not fps:
-        raise InvalidArgument("fps: say how many frames a second has, such as 24000/1001.")
-    arguments: dict[str, Any] = {
+    given: dict[str, Any] = {
         "task": task,
         "previews": previews,
         "task_status": task_status,
@@ -102,12 +104,38 @@ def publish(
         "color_space": color_space,
         "display": display,
         "view": view,
-        "burn_in": burn_in,
+        "burn_in": list(burn_in) if isinstance(burn_in, tuple) else burn_in,
         "slate": slate or None,
         "logo": logo,
         "silent_audio": silent_audio or None,
         "movie_path": movie_path,
     }
     # Short in the record, in Flower and on the wire: what was not said is left out.
-    said = {name: value for name, value in arguments.items() if value is not None}
+    said = {name: value for name, value in given.items() if value is not None}
+    check(said)
     return send("publish", key=key, priority=priority, farm_job=farm_job, **said)
+
+
+def check(given: Mapping[str, Any]) -> None:
+    """See that this can be published, as far as can be told without Kitsu and the files.
+
+    Args:
+        given: Arguments of :func:`publish`, by name; without those that are None.
+
+    Raises:
+        InvalidArgument: it cannot; the message names the argument.
+        NotConfigured: the path map cannot be used.
+    """
+    frames, previews = given.get("frames"), given.get("previews")
+    if not previews and not frames:
+        raise InvalidArgument("There is nothing to publish: give a file, or frames.")
+    if frames:
+        if not given.get("fps"):
+            raise InvalidArgument("fps: say how many frames a second has, such as 24000/1001.")
+        frame_rate(str(given["fps"]))
+    made = portable("publish", given)
+    arguments.check(publish, (), made)
+    # A movie that is made of frames is the first preview.
+    first = made["frames"] if frames else made["previews"][0]
+    revision_of(made.get("revision", "auto"), first)
+    check_thumbnail(made.get("thumbnail"))

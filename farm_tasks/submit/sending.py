@@ -13,6 +13,7 @@ from kombu.exceptions import EncodeError
 from farm_tasks import path_map, queues
 from farm_tasks.any_path import is_absolute
 from farm_tasks.arguments import LARGEST_MESSAGE
+from farm_tasks.color_config import config_path
 from farm_tasks.entity import Entity, entity_id, id_or_name, is_entity
 from farm_tasks.errors import InvalidArgument
 from farm_tasks.functions import is_download
@@ -166,8 +167,8 @@ def _portable(function: str, name: str, value: Any) -> Any:
             raise InvalidArgument(f"{name}: {value!r} is not a list of comments.")
         return [_portable_comment(one) for one in value]
     if name == PATH_OR_NAME and isinstance(value, str | os.PathLike):
-        given = os.fsdecode(value)
-        return _absolute(name, given) if is_absolute(given) else given
+        path = config_path(os.fsdecode(value), os.getcwd())
+        return os.fsdecode(value) if path is None else _absolute(name, path)
     return _portable_entity(function, name, value)
 
 

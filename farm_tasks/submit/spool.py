@@ -63,7 +63,7 @@ class Entry:
         file: Its name, as it waits.
         request: What it asks for; None if that cannot be read.
         submission_id: The submission that it has become; None if it has not.
-        reason: Why it can never be submitted, or cannot be read by this user.
+        reason: Why it can never be submitted, or cannot be read by this user or this version.
         failed: Whether it is in ``failed``.
     """
 

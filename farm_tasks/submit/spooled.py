@@ -7,6 +7,7 @@ function that submits, with arguments of that function's types, and for nothing 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import math
 import os
@@ -16,12 +17,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from farm_tasks import arguments, functions, queues, submit
+from farm_tasks import __version__, arguments, functions, queues, submit
 from farm_tasks.errors import FileUnreadable, InvalidArgument, OutsideRoots
 from farm_tasks.folder import Folder
 from farm_tasks.queues import Priority
 from farm_tasks.submit.claim import check_key
 from farm_tasks.submit.farm_job import environment_ignored, farm_job_of
+from farm_tasks.submit.publishing import check as check_publish
 from farm_tasks.submit.sending import check_absolute, portable
 from farm_tasks.submit.submission import Submission
 
@@ -34,6 +36,7 @@ LARGEST = arguments.LARGEST_MESSAGE
 READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """How a file is opened that may be anything: a pipe that nobody writes to would block for ever."""
 
+_UPGRADE = "It waits for a newer one: upgrade what flushes the spool."
 _OPTIONS = frozenset(["key", "priority", "farm_job"])
 
 
@@ -90,21 +93,22 @@ class Request:
 
         Raises:
             InvalidArgument: it is none. The message quotes nothing of it but names of fields.
+            FileUnreadable: a newer version of farm_tasks wrote it, and that one can read it.
         """
         try:
             fields = json.loads(data, parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
             raise InvalidArgument(f"It is no JSON ({type(error).__name__}).") from None
+        if isinstance(fields, dict):
+            _check_format(fields.get("farm_tasks"))
         names = [one.name for one in dataclasses.fields(cls)]
         if not isinstance(fields, dict) or set(fields) != {*names, "farm_tasks"}:
             raise InvalidArgument(
                 f"It is no JSON object of exactly these fields: {', '.join(names)}, farm_tasks."
             )
-        if fields.pop("farm_tasks") != FORMAT:
-            raise InvalidArgument(
-                f"Its field farm_tasks is not {FORMAT}: another version of farm_tasks wrote it."
-            )
+        del fields["farm_tasks"]
         request = cls(**fields)
+        request._check_known()
         request._check()
         return request
 
@@ -138,6 +142,18 @@ class Request:
             )
         return submission
 
+    def _check_known(self) -> None:
+        """See that this version has each of the arguments: a newer one may have more."""
+        _check_function(self.function)
+        known = inspect.signature(getattr(submit, self.function)).parameters
+        given = self.arguments if isinstance(self.arguments, dict) else {}
+        for name in given:
+            if name not in known:
+                raise FileUnreadable(
+                    f"{self.function} has no argument {name!r:.80} in this version "
+                    f"({__version__}). {_UPGRADE} Or, if no version has it, remove the file."
+                )
+
     def _check(self) -> None:
         """See that it can be submitted, as far as can be told without Redis."""
         _check_function(self.function)
@@ -145,6 +161,8 @@ class Request:
             raise InvalidArgument("arguments: not an object of the function's arguments.")
         arguments.check(getattr(submit, self.function), (), self.arguments)
         check_absolute(self.arguments)
+        if self.function == "publish":
+            check_publish(self.arguments)
         check_key(self.key)
         queues.priority_number(self.priority)
         if self.farm_job is not None:
@@ -160,7 +178,7 @@ def read_request(folder: Folder, name: str) -> Request:
 
     Raises:
         FileNotFoundError: it is gone.
-        FileUnreadable: this user may not read it.
+        FileUnreadable: this user may not read it, or this version cannot.
         InvalidArgument: it is no request.
     """
     if not stat.S_ISREG(folder.status(name).st_mode):
@@ -181,6 +199,16 @@ def read_request(folder: Folder, name: str) -> Request:
     if len(data) > LARGEST:
         raise InvalidArgument(f"It has more than {LARGEST:,} bytes.")
     return Request.decode(data)
+
+
+def _check_format(given: object) -> None:
+    if isinstance(given, bool) or not isinstance(given, int) or given < FORMAT:
+        raise InvalidArgument(f"Its field farm_tasks is not {FORMAT}, the version of such files.")
+    if given > FORMAT:
+        raise FileUnreadable(
+            f"Its field farm_tasks is above {FORMAT}, which is what this version of farm_tasks "
+            f"({__version__}) reads. {_UPGRADE}"
+        )
 
 
 def _check_function(name: object) -> None:

@@ -121,3 +121,18 @@ def test_missing_frames_are_named_and_nothing_is_said_in_kitsu(
     assert told["movie"]["frames"] == 7
     assert any("3-4" in note for note in told["notes"])
     assert len(comments(kitsu, api, "Held")) == 1
+
+
+def test_what_cannot_be_is_refused_before_anything_is_said_in_kitsu(
+    kitsu: SandboxInfo, api: KitsuClient, projects: Path
+) -> None:
+    frames = exr_frames(projects, 1, 3, (64, 36))
+    first = publish(frames, "--comment", "Taken", "--revision", "70")
+    assert first.returncode == 0, first.stderr
+    again = publish(frames, "--comment", "Never said", "--revision", "70")
+    assert again.returncode == 5
+    assert "Revision 70 of Demo/SQ01/SH010/Compositing is taken; 71 is the next" in again.stderr
+    beyond = publish(frames, "--comment", "Never said", "--thumbnail", "4")
+    assert beyond.returncode == 2
+    assert "the movie has 3 frames, and not 4" in beyond.stderr
+    assert comments(kitsu, api, "Never said") == []

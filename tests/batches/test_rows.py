@@ -22,7 +22,7 @@ def test_columns_may_be_called_as_people_call_them() -> None:
             "STATUS": "wfa",
             "Frame Range": "1001-1100",
             "colour-space": "ACEScg",
-            "Wait": "no",
+            "Ready": "no",
             "Revision": "7",
         }
     )

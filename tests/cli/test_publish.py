@@ -65,6 +65,15 @@ def test_frames_are_submitted_as_their_pattern_to_workers_that_make_movies(
     assert wanted.items() <= record.arguments.items()
 
 
+def test_a_timeout_waits_and_to_wait_for_kitsu_is_another_matter(
+    farm: dict[str, str], movie: str
+) -> None:
+    # No worker runs here.
+    done = run("publish", "--task", TASK, movie, "--no-ready", "--timeout", "0.1", env=farm)
+    assert done.returncode == 75
+    assert read(done.stdout.strip()).arguments["wait_until_ready"] is False
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -174,3 +183,39 @@ def test_without_a_spool_a_broker_that_is_away_is_an_error_to_try_again_after(mo
     done = run("publish", "--task", TASK, movie, env=away)
     assert (done.returncode, done.stdout) == (75, "")
     assert "Redis cannot be reached" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"previews": 5, "key": "k:{content}"},
+        {"previews": [5], "key": "k:{content}"},
+        {"frames": 5, "fps": "24", "key": "k:{content}"},
+        {"previews": "/x.mov", "key": ["k"]},
+    ],
+)
+def test_what_has_another_type_is_refused_and_not_a_traceback(
+    given: dict[str, Any], farm: dict[str, str]
+) -> None:
+    done = from_stdin(json.dumps({"task": TASK, **given}), env=farm)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_json_that_is_nested_too_deep_is_refused(farm: dict[str, str]) -> None:
+    done = from_stdin("[" * 100_000, env=farm)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_content_in_a_key_is_that_of_the_file_behind_the_map(
+    farm: dict[str, str], tmp_path: Path
+) -> None:
+    mapping = tmp_path / "paths.toml"
+    mapping.write_text(f'[projects]\nlinux = "{tmp_path}"\nwindows = "P:"\n')
+    env = {**farm, "FARM_TASKS_PATH_MAP": str(mapping)}
+    arguments = ["publish", "--task", TASK, "P:\\comp.mov", "--key", "k:{content}"]
+    (tmp_path / "comp.mov").write_bytes(b"1")
+    first = run(*arguments, env=env).stdout
+    (tmp_path / "comp.mov").write_bytes(b"rendered again")
+    assert run(*arguments, env=env).stdout != first != ""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -151,6 +152,27 @@ def test_the_digest_changes_with_every_frame(tmp_path: Path) -> None:
     assert client.content_of(patterns[:1]) == third
 
 
+def test_one_preview_as_a_text_counts_as_the_file_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    movie, spool = tmp_path / "a.mov", tmp_path / "spool"
+    spool.mkdir()
+    keys = []
+    for content in (b"1", b"22"):
+        movie.write_bytes(content)
+        digest = client.content_of([str(movie)])
+        for previews in (str(movie), [str(movie)]):
+            asked = {"task": "t", "previews": previews}
+            assert client.content_of(previews) == client.content_of_request(asked) == digest
+        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(asked | {"previews": str(movie)})))
+        assert client.main(["--spool", str(spool), "--key", "k:{content}"]) == 0
+        keys.append(json.loads(Path(capsys.readouterr().out.strip()).read_text())["key"])
+        assert keys[-1] == f"k:{digest}"
+    assert keys[0] != keys[1]
+    assert client.content_of(iter([str(movie)])) == digest
+    assert client.content_of_request({"previews": 7}) == client.content_of([])
+
+
 def test_the_digest_is_the_same_wherever_the_folder_is_mounted(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
@@ -166,3 +188,20 @@ def test_a_file_with_a_hash_in_its_name_is_a_file(tmp_path: Path) -> None:
     first = client.content_of([str(movie)])
     movie.write_bytes(b"22")
     assert client.content_of([str(movie)]) != first
+
+
+def test_a_sequence_is_told_by_its_last_padding_and_none_is_like_nothing(tmp_path: Path) -> None:
+    pattern = str(tmp_path / "be auty#1.####.png")
+    content_of = client.content_of
+    none = content_of([pattern])
+    assert none != content_of([])
+    (tmp_path / "be auty#1.0001.png").write_bytes(b"1")
+    one = content_of([pattern])
+    (tmp_path / "be auty#1.0002.png").write_bytes(b"1")
+    assert len({none, one, content_of([pattern])}) == 3
+
+
+def test_a_priority_that_nobody_knows_is_refused_before_it_is_spooled(tmp_path: Path) -> None:
+    with pytest.raises(client.Failed, match="urgent"):
+        client.publish({"task": "x"}, priority="urgent", spool=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []

@@ -119,13 +119,16 @@ def test_deadlines_path_mapping_is_asked(farm: Farm) -> None:
     assert farm.request()["arguments"]["previews"] == ["/mnt/projects/demo/comp/comp.mov"]
 
 
-def test_a_requeued_job_has_its_key_until_it_renders_something_else(farm: Farm) -> None:
+@pytest.mark.parametrize("named", ["by its output", "by one text"])
+def test_a_requeued_job_has_its_key_until_it_renders_something_else(farm: Farm, named: str) -> None:
     movie = farm.output / "comp.mov"
+    asks = {"FarmTasksArguments": json.dumps({"previews": str(movie)})}
+    job = farm.job(**(asks if named == "by one text" else {}))
     movie.write_bytes(b"1")
-    farm.finishes(farm.job())
-    farm.finishes(farm.job())
+    farm.finishes(job)
+    farm.finishes(job)
     movie.write_bytes(b"22")
-    farm.finishes(farm.job())
+    farm.finishes(job)
     keys = [one["key"] for one in farm.requests()]
     assert all(one.startswith("deadline:5f1c0ffee:") for one in keys)
     assert sorted(keys.count(one) for one in set(keys)) == [1, 2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 import farm_tasks.farms
+from farm_tasks.farms import client
 from farm_tasks.farms.dialects import DIALECTS
 from tests.farms.publish_command import understood
 from tests.farms.pythons import found
@@ -62,6 +64,15 @@ def test_tractor_publishes_when_the_renders_are_done() -> None:
     read = understood(publish.argv[1:])
     assert (read["task"], read["previews"], read["task_status"]) == (TASK, ("/p/a b.mov",), "wfa")
     assert (read["key"], read["progress"]) == ("tractor:%j:{content}", "alf")
+
+
+def test_tractors_job_file_and_its_python_have_one_key() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "farms" / "tractor.md").read_text()
+    author = SimpleNamespace(Task=TractorTask)
+    task = functions("tractor/farm_tasks_tractor.py")["publish_task"](author, [], TASK)
+    [key] = [one for one in task.argv if one.startswith("--key=")]
+    [job_file] = re.findall(r"```tcl\n(.*?)```", page, re.S)
+    assert key in job_file.split()
 
 
 def in_cgru(code: str) -> Any:
@@ -125,7 +136,9 @@ def test_royal_render_hands_over_what_the_job_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = tmp_path / "publish.json"
-    request.write_text(json.dumps({"task": TASK, "previews": ["/p/comp=1.mov"]}))
+    movie = tmp_path / "comp=1.mov"
+    movie.write_bytes(b"1")
+    request.write_text(json.dumps({"task": TASK, "previews": str(movie)}))
     (tmp_path / "farm_tasks_client.py").write_text((FARMS / "client.py").read_text())
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("FARM_TASKS_SPOOL", str(tmp_path))
@@ -135,8 +148,8 @@ def test_royal_render_hands_over_what_the_job_names(
         "rrEnvList": f"A=1~~~FARM_TASKS_REQUEST={request}~~~B="}[name])  # fmt: skip
     path = script["publish"](job, 7)
     written = json.loads(Path(path).read_text())
-    assert written["arguments"]["previews"] == ["/p/comp=1.mov"]
-    assert written["key"].startswith("royalrender:7:")
+    assert written["arguments"]["previews"] == str(movie)
+    assert written["key"] == f"royalrender:7:{client.content_of([str(movie)])}"
     other = SimpleNamespace(customData_Str=lambda _name: "")
     assert script["publish"](other, 7) is None
     sys.modules.pop("farm_tasks_client")

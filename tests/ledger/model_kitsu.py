@@ -120,6 +120,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 )
             if match := re.search(r"data/preview-files/([^/]+)$", path):
                 return self._found(self.server.previews.get(match[1]))
+            if path.endswith("data/preview-files"):
+                return self._answer(200, list(self.server.previews.values()))
             if match := re.search(r"data/tasks/([^/]+)/full$", path):
                 return self._answer(200, self._task(match[1]))
         if path.endswith("data/task-status"):

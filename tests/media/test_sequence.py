@@ -222,3 +222,32 @@ def test_very_many_holes_make_no_endless_message() -> None:
     named = compact(range(0, 10_000, 2))
     assert named.startswith("0, 2, 4")
     assert named.endswith("and 4970 more")
+
+
+@pytest.mark.parametrize(
+    ("name", "seventh"),
+    [
+        ("beauty2####.exr", "beauty20007.exr"),
+        ("SH010-####.exr", "SH010-0007.exr"),
+        ("be auty#1.####.exr", "be auty#1.0007.exr"),
+        ("comp_####.v2.exr", "comp_0007.v2.exr"),
+        ("1-9#.exr", "1-97.exr"),
+    ],
+)
+def test_what_stands_before_the_padding_is_the_name_and_no_range(
+    name: str, seventh: str, tmp_path: Path
+) -> None:
+    frames.write(tmp_path / seventh, frames.scene((16, 16)).astype("float16"))
+    sequence = find_frames(str(tmp_path / name), "7", "fail")
+    assert [Path(one.path).name for one in sequence.frames] == [seventh]
+    assert [one.number for one in find_frames(str(tmp_path / name)).frames] == [7]
+
+
+@pytest.mark.parametrize(
+    "frame_range", ["1 - 9999999", "1-@9000000", "1-\n3000000", "1-3000000:9", "1-3000000y2", "1-,"]
+)
+def test_a_range_that_would_never_end_is_refused_before_it_is_listed(
+    frame_range: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidArgument, match="frame_range"):
+        find_frames(str(tmp_path / "a.####.exr"), frame_range, "fail")

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from farm_tasks import queues, submit
-from farm_tasks.errors import Denied, NotConfigured
+from farm_tasks.errors import Denied, NotConfigured, OutsideRoots
 from farm_tasks.settings import settings
 from farm_tasks.states import result_key
 from farm_tasks.submit import Submission
@@ -147,6 +147,10 @@ def test_the_whole_road_works_by_tls_with_the_rights_of_the_docs(studio: Studio)
             submit.upload_working_file(WORKING_FILE, large, priority=priority).wait(60)
             target = str(studio.folder / f"{priority}.blend")
             submit.download_working_file(WORKING_FILE, target, priority=priority).wait(60)
+            # That it can be submitted is what counts: there are no frames.
+            frames = submit.publish(WORKING_FILE, frames="/no.####.exr", fps=24, priority=priority)
+            with pytest.raises(OutsideRoots):
+                frames.wait(60)
             plain = sender().send_task(
                 "farm_tasks.upload_working_file", [WORKING_FILE, small], queue=queues.DEFAULT,
                 priority=queues.priority_number(priority),

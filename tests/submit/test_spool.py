@@ -196,7 +196,9 @@ BROKEN = [
     ("{}", {}),
     ("[" * 100_000, {}),
     ('{"made": NaN}', {}),
-    (None, {"farm_tasks": 2}),
+    (None, {"farm_tasks": 0}),
+    (None, {"farm_tasks": True}),
+    (None, {"farm_tasks": "2"}),
     (None, {"more": 1}),
     (None, {"function": "system"}),
     (None, {"function": "recent"}),
@@ -235,6 +237,29 @@ def test_what_is_broken_goes_aside_with_its_reason_and_stops_nothing(
     assert len(messages(alone)) == 1
     assert [one.name for one in folder.iterdir()] == ["failed"]
     assert {entry.file for entry in spool.waiting(folder)} == set(broken)
+
+
+def test_what_a_newer_version_wrote_waits_for_it_and_stops_nothing(
+    folder: Path, alone: Mapping[str, str]
+) -> None:
+    told = {
+        put(folder, farm_tasks=2, sizes=[1]).name: "field farm_tasks",
+        put(folder, farm_tasks=10**400).name: "field farm_tasks",
+        put(folder, arguments={"working_file": TASK, "file_path": "/a", "tint": 1}).name: "'tint'",
+    }
+    good = write(folder)
+    for _ in range(2):
+        for entry in spool.flush(folder):
+            reason = told.get(entry.file)
+            if reason is None:
+                assert (entry.file, entry.reason) == (good.name, None)
+            else:
+                assert not entry.failed
+                assert reason in str(entry.reason)
+                assert "upgrade what flushes the spool" in str(entry.reason)
+    assert len(messages(alone)) == 1
+    assert {one.name for one in folder.iterdir()} == set(told)
+    assert {one.file for one in spool.waiting(folder) if one.reason and not one.failed} == set(told)
 
 
 def test_nothing_but_regular_files_of_its_own_size_is_read(folder: Path, tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ class FailingKitsu(http.server.ThreadingHTTPServer):
         self.deletes: list[str] = []
         self.hold: threading.Event | None = None
         self.taken = 0
+        self.meant = ""
+        """How the paths end that get one of :attr:`answers`."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -57,7 +59,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.server.taken += taken
             if self.server.hold is not None:
                 self.server.hold.wait(0.05)
-        status, headers = self.server.answers.pop(0) if self.server.answers else (201, {})
+        is_meant = self.path.endswith(self.server.meant)
+        answers = self.server.answers if is_meant else []
+        status, headers = answers.pop(0) if answers else (201, {})
         self._answer(status, {"id": SOME_ID}, headers)
 
     def do_PUT(self) -> None:

@@ -43,11 +43,9 @@ def publish(job, jid):
         return None
     with open(path, encoding="utf-8") as stream:
         arguments = json.load(stream)
-    paths = list(arguments.get("previews") or [])
-    paths += [arguments["frames"]] if arguments.get("frames") else []
     return farm_tasks_client.publish(
         arguments,
-        key="royalrender:%d:%s" % (jid, farm_tasks_client.content_of(paths)),
+        key="royalrender:%d:%s" % (jid, farm_tasks_client.content_of_request(arguments)),
         farm_job="royalrender %d" % jid,
         command=os.environ.get("FARM_TASKS_COMMAND"),
         spool=os.environ.get("FARM_TASKS_SPOOL"),

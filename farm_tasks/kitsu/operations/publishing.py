@@ -24,9 +24,16 @@ from farm_tasks.kitsu.operations.filling import forget_if_deleted
 from farm_tasks.kitsu.operations.half_done import remembering
 from farm_tasks.kitsu.operations.movie import MovieMaker, make_once, path_of
 from farm_tasks.kitsu.operations.showing import show
-from farm_tasks.kitsu.operations.target import find_target, look_up_again, status_of
-from farm_tasks.kitsu.operations.thumbnail import check_thumbnail
+from farm_tasks.kitsu.operations.target import (
+    check_revision,
+    find_target,
+    look_up_again,
+    posted_before,
+    status_of,
+)
+from farm_tasks.kitsu.operations.thumbnail import check_count
 from farm_tasks.revision import revision_of
+from farm_tasks.thumbnail_frame import check_thumbnail
 from farm_tasks.transfer.progress import ProgressCallback, Share, StageClock
 
 _COMMENT = ("id", "text", "task_status_id", "person_id", "created_at", "attachment_files")
@@ -85,6 +92,7 @@ def publish(
         BrokenMovie: Kitsu could not process a preview. Called again with the same ledger, this puts
             another one in its place, on the same comment.
         BadResponse: Kitsu keeps another file than was sent.
+        Rejected: the revision is taken. Nothing was said in Kitsu then.
         FarmTasksError: whatever else went wrong.
     """
     clock = StageClock(progress_callback)
@@ -98,9 +106,12 @@ def publish(
     check_thumbnail(thumbnail)
     with _beginning_anew(ledger, client):
         target = find_target(ledger, task, task_status, person, playlist, client, clock)
+        if posted_before(ledger, target, comment) is None:
+            check_revision(target, wanted, client)
         made = None
         if movie is not None:
             made = make_once(ledger, movie, target, comment, clock)
+            check_count(thumbnail, made["frames"])
             paths.insert(0, path_of(made, movie))
         before = sum(map(size_of, attached))
         total = before + sum(

@@ -35,7 +35,7 @@ def show(
         published: The previews: ``id``, ``extension``, ``size`` in bytes, ``normalized``. Their
             ``status`` is set.
         wait_until_ready: Wait in any case. Else only for a movie whose frame is wanted.
-        thumbnail: As :func:`farm_tasks.kitsu.operations.thumbnail.check_thumbnail` has it, or None.
+        thumbnail: As :func:`farm_tasks.thumbnail_frame.check_thumbnail` has it, or None.
         made: ``frames`` and ``fps`` of the first preview where it was made here, or None.
         client: As everywhere.
         progress: As everywhere.

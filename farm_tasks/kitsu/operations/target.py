@@ -9,6 +9,7 @@ import gazu
 from gazu.client import KitsuClient
 
 from farm_tasks.entity import Entity
+from farm_tasks.errors import Rejected
 from farm_tasks.kitsu.calls import calling
 from farm_tasks.kitsu.ledger import Ledger, is_done
 from farm_tasks.kitsu.lookup import find_person, find_playlist, find_status, find_task
@@ -71,6 +72,26 @@ def find_target(
         target["playlist"] = find_playlist(found["project_id"], playlist, client)["id"]
     ledger.write(_TARGET, {"about": about, "found": target})
     return target
+
+
+def check_revision(target: Target, wanted: int | None, client: KitsuClient | None) -> None:
+    """See that a revision is free, before anything is said in Kitsu.
+
+    Kitsu itself refuses one that is taken (400), when the comment is there already.
+
+    Raises:
+        Rejected: it is taken.
+    """
+    if wanted is None:
+        return
+    with calling(client) as kitsu:
+        previews = gazu.files.get_all_preview_files_for_task(target["task"], client=kitsu)
+    taken = {one["revision"] for one in previews}
+    if wanted in taken:
+        raise Rejected(
+            f"Revision {wanted} of {target['task']['path']} is taken; {max(taken) + 1} is the next "
+            "free one. Ask for another one, or for auto."
+        )
 
 
 def look_up_again(ledger: Ledger) -> None:

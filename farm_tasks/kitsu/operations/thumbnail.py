@@ -12,24 +12,8 @@ from gazu.client import KitsuClient
 from farm_tasks.errors import InvalidArgument
 from farm_tasks.kitsu.calls import calling
 
-NAMED = ("first", "middle", "last")
-
 KITSUS_RATE = Fraction(25)
 """Frames per second where a project says none (zou 1.0.97, get_preview_file_fps)."""
-
-
-def check_thumbnail(frame: int | str | None) -> None:
-    """See that a frame can be meant.
-
-    Raises:
-        InvalidArgument: it is not one of :data:`NAMED`, nor a number from 1.
-    """
-    if frame is None or frame in NAMED:
-        return
-    if isinstance(frame, bool) or not str(frame).isascii() or not str(frame).isdigit():
-        raise InvalidArgument(f"thumbnail: {frame!r:.80} is not {', '.join(NAMED)} or a number.")
-    if not 0 < int(frame) < 10_000_000:
-        raise InvalidArgument(f"thumbnail: frames are counted from 1, and {frame} is not one.")
 
 
 def set_thumbnail(
@@ -46,14 +30,14 @@ def set_thumbnail(
     Args:
         preview: The id of a preview that is ready.
         task: Its task, with ``project_id`` and ``entity_id``.
-        frame: Which, as in :func:`check_thumbnail`; None of a picture.
+        frame: Which, as :func:`farm_tasks.thumbnail_frame.check_thumbnail` has it; None of a
+            picture.
         movie: ``frames`` and ``fps`` of the movie where they are known; else its length is what
-            Kitsu says, in frames of its own rate.
+            Kitsu says, in frames of its own rate. A frame beyond its end is its last one.
         client: As everywhere.
 
     Raises:
-        InvalidArgument: the movie has fewer frames.
-        FarmTasksError: whatever else went wrong.
+        FarmTasksError: whatever went wrong.
     """
     with calling(client) as kitsu:
         number = None
@@ -61,7 +45,7 @@ def set_thumbnail(
             rate = _rate(task, kitsu)
             fps = Fraction(movie["fps"]) if movie else rate
             count = movie["frames"] if movie else _count(preview, rate, kitsu)
-            number = kitsus_number(_chosen(frame, count), fps, rate)
+            number = kitsus_number(min(chosen(frame, count), count), fps, rate)
         gazu.task.set_main_preview(preview, frame_number=number, client=kitsu)
 
 
@@ -79,11 +63,19 @@ def kitsus_number(frame: int, fps: Fraction, rate: Fraction) -> int:
     return int((frame - 1) / fps * rate) + 1
 
 
-def _chosen(frame: int | str, count: int) -> int:
-    number = {"first": 1, "middle": (count + 1) // 2, "last": count}.get(str(frame)) or int(frame)
-    if number > max(1, count):
-        raise InvalidArgument(f"thumbnail: the movie has {count} frames, and not {number}.")
-    return number
+def check_count(frame: int | str | None, count: int) -> None:
+    """See that a movie of ``count`` frames has this one.
+
+    Raises:
+        InvalidArgument: it has not.
+    """
+    if frame is not None and chosen(frame, count) > count:
+        raise InvalidArgument(f"thumbnail: the movie has {count} frames, and not {frame}.")
+
+
+def chosen(frame: int | str, count: int) -> int:
+    """The number of a frame of a movie of ``count`` frames; one by its number may be beyond it."""
+    return {"first": 1, "middle": (count + 1) // 2, "last": count}.get(str(frame)) or int(frame)
 
 
 def _count(preview: str, rate: Fraction, kitsu: KitsuClient) -> int:

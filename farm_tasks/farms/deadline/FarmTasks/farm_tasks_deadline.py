@@ -98,10 +98,10 @@ def key_of(job, arguments):
 
     Should the files not be seen in time, the job's end stands for them: rather twice than never.
     """
-    paths = list(arguments.get("previews") or [])
-    paths += [arguments["frames"]] if arguments.get("frames") else []
     found = []
-    look = threading.Thread(target=lambda: found.append(farm_tasks_client.content_of(paths)))
+    look = threading.Thread(
+        target=lambda: found.append(farm_tasks_client.content_of_request(arguments))
+    )
     look.daemon = True
     look.start()
     look.join(SECONDS_FOR_FILES)
