@@ -140,6 +140,11 @@ class Confinement:
                 return located(path, [self._own], "FARM_TASKS_SCRATCH")
         return located(path, self._read_roots, "FARM_TASKS_READ_ROOTS")
 
+    @property
+    def read_roots(self) -> Sequence[Path]:
+        """Folders to read in."""
+        return self._read_roots
+
     def also_read(self, folder: Path) -> None:
         """Let a folder that this run has made itself be read as well."""
         self._own = folder

@@ -6,12 +6,12 @@ queues of their own each has its workers, and a small one that no movie keeps fr
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from farm_tasks import functions
 from farm_tasks.errors import InvalidArgument
+from farm_tasks.near import did_you_mean
 from farm_tasks.settings import settings
 
 DEFAULT = "farm_tasks"
@@ -153,6 +153,5 @@ def _named(name: str) -> str:
         return name
     if name in _SHORT:
         return _SHORT[name]
-    near = difflib.get_close_matches(name, [*_SHORT, *ALL], n=2)
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(_SHORT)}."
+    hint = did_you_mean(name, [*_SHORT, *ALL], _SHORT)
     raise InvalidArgument(f"{name!r:.80} is not a queue. {hint}")

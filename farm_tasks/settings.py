@@ -240,7 +240,7 @@ class Settings(BaseSettings):
             return tuple(Path(part) for part in value.split(os.pathsep) if part)
         return value
 
-    @field_validator("scratch_folder", "spool_folder", "path_map")
+    @field_validator("scratch_folder", "spool_folder", "path_map", "font")
     @classmethod
     def _absolute_path(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_absolute():

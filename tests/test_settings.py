@@ -100,6 +100,15 @@ def test_roots_are_absolute(name: str) -> None:
         settings()
 
 
+@pytest.mark.parametrize("name", ["SCRATCH", "SPOOL", "PATH_MAP", "FONT"])
+def test_other_paths_are_absolute_too(name: str) -> None:
+    with (
+        environment_of({f"FARM_TASKS_{name}": "here/it"}),
+        pytest.raises(NotConfigured, match=f"FARM_TASKS_{name}: here/it is not an absolute path"),
+    ):
+        settings()
+
+
 @pytest.mark.parametrize(
     "value", ["http://user:sekret@kitsu", "https://sekret@kitsu/api", "user:sekret@kitsu"]
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import reprlib
 from collections.abc import Callable
 from typing import Any
 
 from farm_tasks.errors import InvalidArgument
+from farm_tasks.near import did_you_mean
 
 _YES, _NO = frozenset(["yes", "true", "1", "on", "y"]), frozenset(["no", "false", "0", "off", "n"])
 
@@ -132,7 +132,5 @@ def argument_of(column: str) -> str:
     name = ALIASES.get(name, name)
     if name in ARGUMENTS or name in TARGET_FIELDS:
         return name
-    known = [*ARGUMENTS, *ALIASES, *TARGET_FIELDS]
-    near = difflib.get_close_matches(name, known, n=3)
-    hint = f"Do you mean {' or '.join(near)}?" if near else f"Known: {', '.join(ARGUMENTS)}."
+    hint = did_you_mean(name, [*ARGUMENTS, *ALIASES, *TARGET_FIELDS], [*TARGET_FIELDS, *ARGUMENTS])
     raise InvalidArgument(f"There is no column {str(column)[:80]!r}. {hint}")

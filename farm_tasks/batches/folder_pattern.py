@@ -7,7 +7,6 @@ the wrong shot is worse than one that waits.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -19,6 +18,7 @@ from farm_tasks.batches.columns import TARGET_FIELDS
 from farm_tasks.batches.files import frames_among
 from farm_tasks.batches.tables import TableRow
 from farm_tasks.errors import FileMissing, InvalidArgument
+from farm_tasks.near import did_you_mean
 
 FIELDS = (*TARGET_FIELDS, "revision", "frame", "any")
 """What may stand in braces: the names of the task's path; the revision, a number; the number of a
@@ -99,8 +99,7 @@ def _whole(path: str, lazy: str) -> str:
 def _field(piece: str, lazy: str, seen: set[str]) -> str:
     name, colon, shape = piece.partition(":")
     if name not in FIELDS:
-        near = difflib.get_close_matches(name, FIELDS, n=2)
-        hint = f"Do you mean {' or '.join(near)}?" if near else f"Known: {', '.join(FIELDS)}."
+        hint = did_you_mean(name, FIELDS, FIELDS)
         raise InvalidArgument(f"There is no field {{{name}}}. {hint}")
     if "/" in shape or (colon and not shape):
         raise InvalidArgument(f"{{{piece}}}: after the colon stands what one name looks like.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import posixpath
 import re
 import unicodedata
 from collections.abc import Mapping
 
 from farm_tasks.errors import InvalidArgument
+from farm_tasks.near import did_you_mean
 
 LONGEST_PART = 48
 """Bytes of a name in a file name: there are up to four, and file systems take 255 in all."""
@@ -79,8 +79,7 @@ class Template:
 def _check(field: str) -> None:
     name, colon, shape = field.partition(":")
     if name not in FIELDS:
-        near = difflib.get_close_matches(name, FIELDS, n=2)
-        hint = f"Do you mean {' or '.join(near)}?" if near else f"Known: {', '.join(FIELDS)}."
+        hint = did_you_mean(name, FIELDS, FIELDS)
         raise InvalidArgument(f"--template: there is no field {{{name}}}. {hint}")
     if colon and (name != "revision" or not _NUMBER_FORMAT.fullmatch(shape)):
         raise InvalidArgument(

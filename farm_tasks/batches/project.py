@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import gazu
 from gazu.client import KitsuClient
 
-from farm_tasks.errors import EntityNotFound
+from farm_tasks.kitsu.lookup import find_project
 
 _Entities = Mapping[str, dict[str, Any]]
 
@@ -42,8 +41,9 @@ class Project:
 
         Raises:
             EntityNotFound: there is no such project.
+            InvalidArgument: several have that name.
         """
-        entity = _project(name_or_id, client)
+        entity = find_project(name_or_id, client)
         sequences = _by_id(gazu.shot.all_sequences_for_project(entity, client=client))
         episodes = _by_id(gazu.shot.all_episodes_for_project(entity, client=client))
         shots = gazu.shot.all_shots_for_project(entity, client=client)
@@ -109,19 +109,6 @@ class Project:
     def _task_type(self, task: Mapping[str, Any]) -> str:
         found = self.task_types.get(task.get("task_type_id") or "")
         return str(found["name"]) if found else ""
-
-
-def _project(name_or_id: str, client: KitsuClient) -> dict[str, Any]:
-    try:
-        project_id = str(uuid.UUID(name_or_id))
-    except ValueError:
-        found = gazu.project.get_project_by_name(name_or_id, client=client)
-        if found is None:
-            raise EntityNotFound(
-                f"Kitsu has no project {name_or_id!r}, or the bot is not in its team."
-            ) from None
-        return dict(found)
-    return dict(gazu.project.get_project(project_id, client=client))
 
 
 def _by_id(entities: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -23,7 +23,7 @@ from farm_tasks.cli.batch_run import (
 from farm_tasks.cli.outcome import print_json
 
 if TYPE_CHECKING:
-    from farm_tasks.batches.found import Found
+    from farm_tasks.batches.project_files import Found
     from farm_tasks.batches.sending import Entry
     from farm_tasks.cli.steps import Steps
     from farm_tasks.submit.submission import Submission
@@ -91,8 +91,8 @@ def download(
     folder already, with the size that Kitsu knows, is skipped, if this machine sees the folder. One
     failure does not stop the rest; the exit code is that of the worst.
     """
-    from farm_tasks.batches.found import Choice, files_of  # noqa: PLC0415 (brings gazu with it)
     from farm_tasks.batches.naming import Template  # noqa: PLC0415
+    from farm_tasks.batches.project_files import Choice, files_of  # noqa: PLC0415 (brings gazu with it)
     from farm_tasks.cli.steps import Steps  # noqa: PLC0415 (brings rich with it)
 
     if report_path is not None:
@@ -135,7 +135,7 @@ def download(
 
 
 def _skipped(files: Sequence[Found], folder: Path, kind: Kind, steps: Steps) -> set[str]:
-    from farm_tasks.batches.here import whole_here  # noqa: PLC0415 (brings gazu with it)
+    from farm_tasks.batches.presence import whole_here  # noqa: PLC0415 (brings gazu with it)
 
     if not folder.is_dir():
         return set()

@@ -7,9 +7,10 @@ which ``farm-tasks worker --spool`` or ``farm-tasks spool flush`` picks up. It w
 Kitsu nor the transfer, and knows no password.
 
     import farm_tasks_client
+    asked = {"task": "demo/SQ01/SH010/compositing", "previews": ["/projects/demo/comp.mov"]}
     farm_tasks_client.publish(
-        {"task": "demo/SQ01/SH010/compositing", "previews": ["/projects/demo/comp.mov"]},
-        key="tractor:1234:" + farm_tasks_client.content_of(["/projects/demo/comp.mov"]),
+        asked,
+        key="tractor:1234:" + farm_tasks_client.content_of_request(asked),
         command="/opt/farm-tasks/bin/farm-tasks",
         spool="/projects/.spool",
     )

@@ -8,9 +8,8 @@ lists what comes near.
 
 from __future__ import annotations
 
-import difflib
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import gazu
@@ -19,6 +18,7 @@ from gazu.client import KitsuClient
 from farm_tasks.entity import Entity
 from farm_tasks.errors import EntityNotFound, InvalidArgument
 from farm_tasks.kitsu.calls import calling
+from farm_tasks.near import did_you_mean
 
 FORMS = (
     "project/sequence/shot/task_type, project/episode/sequence/shot/task_type or "
@@ -96,8 +96,8 @@ def find_person(person: Entity, client: KitsuClient | None = None) -> _Row:
             )
         if active:
             return active[0]
-    near = _near(wanted, (str(one.get("full_name")) for one in rows))
-    raise EntityNotFound(f"Kitsu has no person {wanted!r:.80}.{near}")
+    near = did_you_mean(wanted, (str(one.get("full_name")) for one in rows))
+    raise EntityNotFound(f"Kitsu has no person {wanted!r:.80}. {near}")
 
 
 def find_playlist(project: str, playlist: Entity, client: KitsuClient | None = None) -> _Row:
@@ -121,6 +121,20 @@ def find_playlist(project: str, playlist: Entity, client: KitsuClient | None = N
     return _named(rows, wanted, "playlist")
 
 
+def find_project(project: str, client: KitsuClient | None = None) -> _Row:
+    """A project that the bot is in the team of, by its id or name.
+
+    Raises:
+        InvalidArgument: several have that name.
+        EntityNotFound: there is none; the error lists what comes near.
+    """
+    with calling(client) as kitsu:
+        rows = gazu.project.all_projects(client=kitsu)
+    if is_id(project):
+        return _by_id(rows, project, "project")
+    return _named(rows, project, "project", but=" Is the bot in its team?")
+
+
 def is_id(text: str) -> bool:
     """Whether a text is an id of Kitsu's: a UUID."""
     try:
@@ -138,7 +152,7 @@ class _Finder:
         self._path = path
 
     def task(self, names: list[str]) -> _Row:
-        project = self._project(names[0])
+        project = find_project(names[0], self._kitsu)
         where = project["name"]
         if len(names) == 5:
             episodes = gazu.shot.all_episodes_for_project(project, client=self._kitsu)
@@ -148,12 +162,6 @@ class _Finder:
             parents = [where, episode["name"], sequence["name"]]
             return self._of_shot(sequence, names[3], names[4], parents)
         return self._of_shot_or_asset(project, names)
-
-    def _project(self, name: str) -> _Row:
-        rows = gazu.project.all_projects(client=self._kitsu)
-        if is_id(name):
-            return _by_id(rows, name, "project")
-        return _named(rows, name, "project", but=" Is the bot in its team?")
 
     def _of_shot_or_asset(self, project: _Row, names: list[str]) -> _Row:
         where, second = project["name"], names[1]
@@ -166,8 +174,8 @@ class _Finder:
             rows = gazu.shot.all_episodes_for_project(project, client=self._kitsu)
             episodes = {one["id"]: one["name"] for one in rows}
         if not in_sequences and not in_types:
-            near = _near(second, (one["name"] for one in [*sequences, *types]))
-            raise EntityNotFound(f"{where} has no sequence or asset type {second!r:.80}.{near}")
+            near = did_you_mean(second, (one["name"] for one in [*sequences, *types]))
+            raise EntityNotFound(f"{where} has no sequence or asset type {second!r:.80}. {near}")
         found: list[_Row] = []
         missed: list[EntityNotFound] = []
         for sequence in in_sequences:
@@ -282,18 +290,5 @@ def _one(
     words += [str(one.get(also)) for one in rows if also and one.get(also)]
     where, _, rest = what.partition(" of ")
     holder = f"{rest} has" if rest else "Kitsu has"
-    raise EntityNotFound(f"{holder} no {where} {wanted!r:.80}.{_near(wanted, words)}{but}")
-
-
-def _near(wanted: str, names: Iterable[str]) -> str:
-    """What was perhaps meant; where nothing comes near, the first few of what there is."""
-    unique = sorted(set(names))
-    lower: Callable[[str], str] = str.lower
-    by_lower = {lower(one): one for one in unique}
-    close = difflib.get_close_matches(wanted.lower(), by_lower, n=_MOST_NEAR, cutoff=0.6)
-    if close:
-        return f" Did you mean {', '.join(by_lower[one] for one in close)}?"
-    if not unique:
-        return " It has none."
-    more = ", ..." if len(unique) > _MOST_NEAR else ""
-    return f" There are {', '.join(unique[:_MOST_NEAR])}{more}."
+    near = did_you_mean(wanted, words)
+    raise EntityNotFound(f"{holder} no {where} {wanted!r:.80}. {near}{but}")

@@ -3,7 +3,9 @@
 :func:`find_frames` finds a sequence and looks at every frame, :func:`make_movie` encodes it. A
 frame goes from :mod:`~farm_tasks.media.picture` (its pixels) through
 :mod:`~farm_tasks.media.colour` and :mod:`~farm_tasks.media.drawing` to
-:mod:`~farm_tasks.media.planes` (Y', Cb and Cr) and :mod:`~farm_tasks.media.encoder`.
+:mod:`~farm_tasks.media.planes` (Y', Cb and Cr) and :mod:`~farm_tasks.media.encoder`. The colours'
+:mod:`~farm_tasks.media.configuration` may come with a message, and has its
+:mod:`~farm_tasks.media.trial` first.
 
 Needs the extra ``media``. Imported by the worker's publishing alone; may import
 :mod:`farm_tasks.errors`, :mod:`farm_tasks.confinement`, :mod:`farm_tasks.frame_rate` and

@@ -11,22 +11,20 @@ Frames go through a display and view of the configuration from the space that is
 
 from __future__ import annotations
 
-import difflib
-import os
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import PyOpenColorIO as ocio  # noqa: N813 - as its own documentation does
 
 from farm_tasks.confinement import current
-from farm_tasks.errors import FileMissing, InvalidArgument
+from farm_tasks.errors import InvalidArgument
+from farm_tasks.media.configuration import Configuration, is_of_message, near_to
 from farm_tasks.media.encoding import Encoding
 from farm_tasks.media.picture import Header
+from farm_tasks.media.trial import digests_of
 
-_BUILT_IN = "ocio://"
 _LINEAR = "scene_linear"
 _NOT_AS_TAGGED = re.compile(r"p3|2020|2100|2084|pq|hlg|hdr|dcdm|xyz|2\.6", re.IGNORECASE)
 
@@ -38,26 +36,36 @@ class DisplayTransform:
         encoding: Its configuration, colour space, display and view.
         path: Of the first frame, for the configuration's file rules.
         header: Of that frame.
+        is_trial: This process is there to see whether it can be done.
 
     Attributes:
         name: From what to what, for people.
         warnings: What was assumed and may be wrong.
+        digests: SHA-256 in hex of each file of a configuration that a message named, by its path.
 
     Raises:
         InvalidArgument: the configuration cannot be used, or does not have what was asked for.
-        FileMissing: the configuration is not there.
-        OutsideRoots: a configuration that was given is not to be read here.
+        FileMissing: the configuration, or one of its look-up tables, is not there.
+        OutsideRoots, FileUnreadable: of a configuration that was given, something is not to be
+            read here.
     """
 
-    def __init__(self, encoding: Encoding, path: str, header: Header) -> None:
+    def __init__(
+        self, encoding: Encoding, path: str, header: Header, is_trial: bool = False
+    ) -> None:
         self.warnings: list[str] = []
+        self.digests: dict[str, str] = {}
         self.name = "as the frames are, for an sRGB display"
         self._processor: ocio.CPUProcessor | None = None
         if encoding.color_space is None and _is_for_display(header):
             self._leave(encoding, header)
             return
-        config, built_in = _config(encoding.color_config)
-        space = encoding.color_space or _assumed(config, built_in, path, header)
+        confined, tried = current(), None
+        if is_of_message(encoding.color_config) and confined is not None and not is_trial:
+            tried = digests_of(confined, encoding, path, header)
+        configuration = Configuration(encoding.color_config, tried)
+        config = configuration.config
+        space = encoding.color_space or _assumed(config, configuration.built_in, path, header)
         if space is None:
             self._leave(encoding, header)
             return
@@ -75,14 +83,9 @@ class DisplayTransform:
                 f"The movie is tagged as Rec. 709 with the sRGB curve, and {display!r} is another "
                 "kind of display: its colours are shown wrong elsewhere."
             )
-        try:
-            transform = ocio.DisplayViewTransform(space, display, view)
-            self._processor = config.getProcessor(transform).getDefaultCPUProcessor()
-        except ocio.Exception as error:
-            raise InvalidArgument(
-                f"{self.name}: OpenColorIO cannot do that{_reason(encoding.color_config, error)}. "
-                "See what ociocheck says of the configuration."
-            ) from error
+        transform = ocio.DisplayViewTransform(space, display, view)
+        self._processor = configuration.processor(transform, self.name)
+        self.digests = configuration.digests
 
     def apply(self, pixels: npt.NDArray[np.float32]) -> None:
         """Change ``pixels`` (height x width x RGB, contiguous) in place. Threads may do so at once.
@@ -105,35 +108,6 @@ class DisplayTransform:
                 f"The DPX files say that they are {header.transfer}, and no color_space was given: "
                 "they are shown as they are."
             )
-
-
-def _config(given: str | None) -> tuple[ocio.Config, bool]:
-    """The configuration, and whether it is one of OpenColorIO's own."""
-    name = given or os.environ.get("OCIO") or "ocio://default"
-    registry = ocio.BuiltinConfigRegistry()
-    if name in {one[0] for one in registry.getBuiltinConfigs()}:
-        name = _BUILT_IN + name
-    built_in = name.startswith(_BUILT_IN)
-    setting = "color_config" if given else "OCIO"
-    if not built_in:
-        confined = current()
-        if given and confined is not None:
-            name = str(confined.source(name))
-        if not Path(name).is_file():
-            raise FileMissing(f"{setting}: {name} does not exist on this machine.")
-    try:
-        return ocio.Config.CreateFromFile(name), built_in
-    except ocio.Exception as error:
-        names = [one[0] for one in registry.getBuiltinConfigs()] if built_in else []
-        raise InvalidArgument(
-            f"{setting}: {name} is no OpenColorIO configuration{_reason(given, error)}."
-            f"{_near(name.removeprefix(_BUILT_IN), names)}"
-        ) from error
-
-
-def _reason(given: str | None, error: ocio.Exception) -> str:
-    """What OpenColorIO says, unless it may quote a file that only this worker may read."""
-    return "" if given and current() is not None else f" ({str(error)[:200]})"
 
 
 def _is_for_display(header: Header) -> bool:
@@ -163,13 +137,5 @@ def _unknown(
 ) -> InvalidArgument:
     return InvalidArgument(
         f"{argument}: {value[:80]!r} is not in the configuration {config.getName()!r}."
-        f"{_near(value, list(known))}"
+        f"{near_to(value, list(known))}"
     )
-
-
-def _near(value: str, known: list[str]) -> str:
-    folded = {one.lower(): one for one in known}
-    near = difflib.get_close_matches(value[:80].lower(), folded, 5, 0.4)
-    near += [one for one in folded if value.lower() in one and one not in near][:5]
-    shown = [folded[one] for one in near] or known[:10]
-    return f" Near that: {', '.join(map(repr, shown))}." if shown else ""

@@ -165,7 +165,7 @@ class Drawing:
         bare = "".join(one for one in unicodedata.normalize("NFKD", text) if not combining(one))
         written = bare.encode("ascii", "replace").decode()
         if "?" in written.replace("?", "", text.count("?")):
-            said = f"{text!r} is drawn as {written!r}: without a font of yours there is only ASCII."
+            said = f"{text!r} is drawn as {written!r}: for other letters set FARM_TASKS_FONT."
             self.warnings += [said] if said not in self.warnings else []
         return written
 

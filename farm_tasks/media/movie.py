@@ -75,8 +75,9 @@ def make_movie(
         movie_path: The file to write; one that is there is replaced.
         encoding: How.
         labels: Texts for the burn-ins and, all of them in this order, for the slate.
-        on_frame: Called in this thread after every frame with ``(done, total)``. What it raises
-            ends the work.
+        on_frame: Called in this thread after every frame with ``(done, total)``, and again while
+            the movie is looked at, with ``done`` as large as ``total``. What it raises ends the
+            work.
         own_folder: ``movie_path`` is in a folder that this process made for itself: no confinement
             applies to it.
 
@@ -105,7 +106,9 @@ def make_movie(
                 str(partial.path), width, height, sequence.pixel_aspect, encoding
             ) as encoder:
                 _encode(shown, encoder, on_frame)
-            check_movie(str(partial.path), len(shown), encoding.rate, width, height)
+            total = len(shown)
+            heard = None if on_frame is None else lambda: on_frame(total, total)
+            check_movie(str(partial.path), total, encoding.rate, width, height, heard)
         except av.FFmpegError as error:
             raise _failed(movie_path, error) from error
         with open(partial.path, "rb") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import av
@@ -9,7 +10,14 @@ import av
 from farm_tasks.errors import EncodingFailed
 
 
-def check_movie(path: str, frames: int, rate: Fraction, width: int, height: int) -> None:
+def check_movie(
+    path: str,
+    frames: int,
+    rate: Fraction,
+    width: int,
+    height: int,
+    on_frame: Callable[[], object] | None = None,
+) -> None:
     """Decode a movie and compare it with what it should be.
 
     Args:
@@ -18,6 +26,7 @@ def check_movie(path: str, frames: int, rate: Fraction, width: int, height: int)
         rate: Frames per second that it must say.
         width: In pixels.
         height: In pixels.
+        on_frame: Called after every frame. What it raises ends the work.
 
     Raises:
         EncodingFailed: it is another one.
@@ -25,7 +34,11 @@ def check_movie(path: str, frames: int, rate: Fraction, width: int, height: int)
     """
     with av.open(path, "r", format="mp4") as movie:
         video = movie.streams.video[0]
-        counted = sum(1 for _ in movie.decode(video))
+        counted = 0
+        for _ in movie.decode(video):
+            counted += 1
+            if on_frame is not None:
+                on_frame()
         found = {
             "frames": counted,
             "frames a second": video.average_rate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Mapping
 from concurrent.futures import Executor
 
@@ -50,6 +51,7 @@ class ShownFrames:
         self._transform = transform
         self._pool = pool
         self._problems = {one.number: one.problem for one in sequence.frames if one.problem}
+        self._good = [one for one in sequence.frames if not one.problem]
         self.size = even(sequence.width), even(sequence.height)
         self._drawing = Drawing(sequence.width, sequence.height, encoding, labels)
         self._labels = {
@@ -101,18 +103,23 @@ class ShownFrames:
 
     def _source(self, place: int) -> Frame | None:
         """The frame that is shown at ``place``; None for a black one."""
-        frames = self._sequence.frames
-        if frames[place].number not in self._problems:
-            return frames[place]
+        number = self._sequence.frames[place].number
+        after = self._good_from(number)
+        if after < len(self._good) and self._good[after].number == number:
+            return self._good[after]
         if self._sequence.missing != "hold":
             return None
-        others = [*reversed(frames[:place]), *frames[place + 1 :]]
-        return next(one for one in others if one.number not in self._problems)
+        return self._good[max(after - 1, 0)]
+
+    def _good_from(self, number: int) -> int:
+        """Where among the good frames those from ``number`` on begin."""
+        return bisect.bisect_left(self._good, number, key=lambda one: one.number)
 
     def _note(self, number: int, problem: str) -> None:
         self._problems[number] = problem
+        del self._good[self._good_from(number)]
         total = len(self._sequence.frames)
-        if self._sequence.missing == "fail" or len(self._problems) == total:
+        if self._sequence.missing == "fail" or not self._good:
             raise bad_frames(self._sequence.pattern, self._problems, total)
 
     def _coloured(self, pixels: Pixels, header: Header, overlays: list[Overlay]) -> Planes:

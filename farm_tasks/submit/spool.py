@@ -37,7 +37,7 @@ from farm_tasks.errors import (
 )
 from farm_tasks.folder import Folder
 from farm_tasks.queues import Priority
-from farm_tasks.submit.spooled import READING, Request, read_request
+from farm_tasks.submit.spool_request import READING, Request, read_request
 
 FAILED = "failed"
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farm_tasks.confinement import current
-from farm_tasks.errors import InvalidArgument, NotConfigured
+from farm_tasks.errors import BadFrames, FileMissing, InvalidArgument, NotConfigured
 from farm_tasks.settings import settings
 from farm_tasks.transfer.partial_file import PartialFile
 from farm_tasks.transfer.progress import ProgressCallback, announce, check
@@ -19,10 +18,12 @@ from farm_tasks.transfer.progress import frames as count_frames
 from farm_tasks.worker import scratch
 
 if TYPE_CHECKING:
+    from farm_tasks.confinement import Confinement
     from farm_tasks.media import FrameSequence
     from farm_tasks.worker.task import TransferTask
 
 _FACTS = "movie.json"
+_PIECE = 1024 * 1024  # bytes
 
 
 class FramesMovie:
@@ -61,6 +62,9 @@ class FramesMovie:
     ) -> dict[str, Any]:
         """Make it, unless an earlier try has made it here.
 
+        A movie that is ready is taken even if its frames are gone by now, or are rendered again
+        and not whole: the comment that it goes with may have been posted.
+
         Raises:
             NotConfigured: this worker has no media extra, or no scratch folder.
             FarmTasksError: what :func:`farm_tasks.media.make_movie` raises.
@@ -74,24 +78,34 @@ class FramesMovie:
         folder = scratch.scratch_folder(self._id)
         confined.also_read(folder)
         path = folder / f"{_stem(self.name)}.mp4"
+        here = {"font": str(settings().font), "threads": settings().media_threads}
+        made_of = {**self.about, **here, "labels": dict(labels)}
+        facts, versions = _made_before(folder, path, made_of)
         announce(progress, "looking at the frames")
-        sequence = find_frames(
-            self._pattern,
-            self._options["frame_range"],
-            self._options["missing_frames"],
-            on_look=lambda _done, _total: check(progress),
-        )
-        # A frame may be rendered again between two tries.
-        versions = [[one.number, one.header and one.header.version] for one in sequence.frames]
-        made_of = {**self.about, "labels": dict(labels), "versions": versions}
-        facts = _made_before(folder, path, made_of)
-        if facts is None:
-            announce(progress, "encoding")
-            facts = self._make(sequence, path, labels, progress)
-            (folder / _FACTS).write_text(json.dumps({"made_of": made_of, "facts": facts}))
+        try:
+            sequence = find_frames(
+                self._pattern,
+                self._options["frame_range"],
+                self._options["missing_frames"],
+                on_look=lambda _done, _total: check(progress),
+            )
+        except (FileMissing, BadFrames):
+            if facts is None:
+                raise
+        else:
+            # A frame may have been rendered again between two tries.
+            found = [[one.number, one.header and one.header.version] for one in sequence.frames]
+            found = json.loads(json.dumps(found))
+            if facts is None or found != versions:
+                (folder / _FACTS).unlink(missing_ok=True)
+                announce(progress, "encoding")
+                facts = self._make(sequence, path, labels, progress)
+                noted = json.dumps({"made_of": made_of, "versions": found, "facts": facts})
+                with contextlib.suppress(OSError):  # without it a later try makes the movie again
+                    (folder / _FACTS).write_text(noted)
         if self._kept_as is not None:
             announce(progress, "keeping the movie")
-            _keep(path, self._kept_as)
+            _keep(path, self._kept_as, confined, progress)
             facts = {**facts, "kept_as": self._known(self._kept_as)}
         return {**facts, "path": str(path)}
 
@@ -133,19 +147,31 @@ def _stem(pattern: str) -> str:
     return re.sub(r"[^\w.-]+", "_", stem).strip("._-")[:80] or "movie"
 
 
-def _made_before(folder: Path, path: Path, made_of: Mapping[str, Any]) -> dict[str, Any] | None:
+def _made_before(
+    folder: Path, path: Path, made_of: Mapping[str, Any]
+) -> tuple[dict[str, Any] | None, Any]:
+    """The facts of a movie that is ready, and the versions of its frames; None if there is none."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         noted = json.loads((folder / _FACTS).read_text())
         if (
             noted["made_of"] == json.loads(json.dumps(made_of))
             and path.stat().st_size == noted["facts"]["size"]
         ):
-            return dict(noted["facts"])
-    return None
+            return dict(noted["facts"]), noted["versions"]
+    return None, None
 
 
-def _keep(path: Path, kept_as: str) -> None:
-    with PartialFile(kept_as) as partial, path.open("rb") as source:
+def _keep(
+    path: Path, kept_as: str, confined: Confinement, progress: ProgressCallback | None
+) -> None:
+    size = path.stat().st_size
+    with (
+        PartialFile(kept_as, confined.tag, confined.sweep) as partial,
+        path.open("rb") as source,
+    ):
+        partial.check_room(size)
         with open(partial.path, "wb") as target:
-            shutil.copyfileobj(source, target, 1024 * 1024)
-        partial.commit(path.stat().st_size)
+            while piece := source.read(_PIECE):
+                check(progress)
+                target.write(piece)
+        partial.commit(size)

@@ -8,6 +8,7 @@ the longest time that a submission is tried removes them.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -17,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from farm_tasks.errors import NotConfigured
+from farm_tasks.errors import DiskFull, NotConfigured
 from farm_tasks.settings import settings
 
 _KEPT = 86400
@@ -29,6 +30,7 @@ def scratch_folder(submission_id: str) -> Path:
 
     Raises:
         NotConfigured: it cannot be made, or is open to other users.
+        DiskFull: there is no room for it.
     """
     base = _where()
     folder = base / _name(submission_id)
@@ -63,6 +65,11 @@ def _make(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         is_own = _is_own(folder)
     except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise DiskFull(
+                f"{folder}, where movies are made: {error.strerror}. Make room, then retry, or set "
+                "FARM_TASKS_SCRATCH to a folder on a larger disk."
+            ) from error
         raise NotConfigured(
             f"{folder}, where movies are made, cannot be used ({error.strerror}): set "
             "FARM_TASKS_SCRATCH to a folder that this worker may write to."
@@ -78,13 +85,17 @@ def _is_own(folder: Path) -> bool:
     """Whether nobody else can put anything into it.
 
     Anybody can make a folder, or a link, of its name in the system's folder for temporary files.
+    Windows says of every folder that all may write to it; its folder for temporary files is the
+    user's own.
 
     Raises:
         OSError: it is not there.
     """
     found = folder.lstat()
-    foreign = hasattr(os, "getuid") and found.st_uid != os.getuid()
-    return stat.S_ISDIR(found.st_mode) and not foreign and not found.st_mode & 0o022
+    if not hasattr(os, "getuid"):
+        return stat.S_ISDIR(found.st_mode)
+    is_ours = found.st_uid == os.getuid() and not found.st_mode & 0o022
+    return stat.S_ISDIR(found.st_mode) and is_ours
 
 
 def _sweep(base: Path) -> None:

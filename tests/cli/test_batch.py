@@ -10,7 +10,7 @@ import gazu
 import pytest
 
 from farm_tasks import submit
-from farm_tasks.batches.found import files_of
+from farm_tasks.batches.project_files import files_of
 from farm_tasks.kitsu.client import forget_client, kitsu_client
 from farm_tasks.sandbox import SandboxInfo
 from tests.cli.command_line import Terminal, run

@@ -21,7 +21,7 @@ from farm_tasks.errors import (
 )
 from farm_tasks.kitsu import operations
 from farm_tasks.kitsu.operations.filling import remove_orphans
-from farm_tasks.transfer.progress import Meter
+from farm_tasks.transfer.progress import Meter, announce
 from tests.ledger.model_kitsu import BROKEN, ENTITY, OTHER_STATUS, PLAYLIST, STATUS, ModelKitsu
 from tests.ledger.test_going_on import TASK, Kept, until_done
 
@@ -42,6 +42,7 @@ class Made:
 
     def __call__(self, labels: Mapping[str, str], progress: object) -> dict[str, Any]:
         self.lose()
+        announce(progress, "encoding")
         if self.error is not None:
             raise self.error
         self.times += 1
@@ -127,6 +128,17 @@ def test_whatever_becomes_of_any_request_all_is_there_once(
     assert result["revision"] == 7
     assert set(kitsu.thumbnails) == {first["id"]}
     assert kitsu.playlist == [(ENTITY, first["id"])]
+
+
+def test_the_stages_of_making_a_movie_are_its_makers_to_say(publish: Run) -> None:
+    heard: list[str] = []
+
+    class Heard(Meter):
+        def announce(self, stage: str) -> None:
+            heard.append(stage)
+
+    publish(progress_callback=Heard())
+    assert heard.count("encoding") == 1
 
 
 def test_a_movie_that_is_in_kitsu_is_not_made_again(

@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import resource
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,8 +19,10 @@ import pytest
 from PIL import Image
 
 from farm_tasks.errors import BadFrames, DiskFull, EncodingFailed, FileUnreadable, InvalidArgument
-from farm_tasks.media import Encoding, find_frames, make_movie
+from farm_tasks.media import Encoding, Frame, FrameSequence, find_frames, make_movie
+from farm_tasks.media.colour import DisplayTransform
 from farm_tasks.media.probe import check_movie
+from farm_tasks.media.shown import ShownFrames
 from tests.media.shown import QUICK, movie_of, pictures
 from tests.support import frames
 
@@ -169,6 +173,37 @@ def test_a_cancel_leaves_nothing_behind_and_an_older_movie_as_it_was(tmp_path: P
     assert calls == [(1, 6), (2, 6), (3, 6)]
     assert os.listdir(out) == ["a.mp4"]
     assert (out / "a.mp4").read_bytes() == b"older"
+
+
+def test_a_cancel_is_heard_while_the_movie_is_looked_at(tmp_path: Path) -> None:
+    sequence = find_frames(frames.exr_frames(tmp_path / "in", 1, 6, SIZE))
+    calls = []
+
+    def on_frame(done: int, total: int) -> None:
+        calls.append((done, total))
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        make_movie(sequence, str(out / "a.mp4"), Encoding(preset=QUICK), {}, on_frame)
+    assert calls == [*[(done, 6) for done in range(1, 7)], (6, 6), (6, 6)]
+    assert os.listdir(out) == []
+
+
+def test_a_frame_that_is_held_for_long_is_not_looked_for_again_and_again(tmp_path: Path) -> None:
+    first = find_frames(frames.exr_frames(tmp_path, 1, 1, SIZE)).frames[0]
+    gone = [Frame(number, "", None, "missing") for number in range(2, 100_001)]
+    sequence = FrameSequence("a.#.exr", (first, *gone), "hold", *SIZE)
+    with ThreadPoolExecutor(1) as pool:
+        encoding = Encoding()
+        transform = DisplayTransform(encoding, *sequence.first_good)
+        shown = ShownFrames(sequence, encoding, {}, transform, pool)
+    began = time.monotonic()
+    numbers = {shown._source(place).number for place in range(99_000, 100_000)}  # type: ignore[union-attr]
+    assert numbers == {1}
+    assert time.monotonic() - began < 1.0
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:

@@ -105,6 +105,25 @@ def test_the_restrictions_of_the_next_test_are_real(analyze: str) -> None:
     assert json.loads(done.stdout) == ["nice", "netlink", "mount", "write and execute"]
 
 
+_MAKES_A_MOVIE = """
+import sys
+from PIL import Image
+from farm_tasks.media import Encoding, find_frames, make_movie
+for number in (1, 2, 3):
+    Image.new("RGB", (64, 36), (number, 80, 160)).save(f"{sys.argv[1]}/a.{number:04}.png")
+frames = find_frames(f"{sys.argv[1]}/a.####.png", missing="fail")
+encoding = Encoding(fps="24", burn_in=("frame",))
+print(make_movie(frames, f"{sys.argv[1]}/a.mp4", encoding, {}, None).to_dict()["frames"])
+"""
+
+
+def test_a_movie_is_made_under_the_restrictions_of_the_unit(analyze: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.support.restricted", str(WORKER)]
+    command += [sys.executable, "-c", _MAKES_A_MOVIE, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
+
+
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_a_worker_runs_under_the_restrictions_of_its_unit(
     crew: Crew, analyze: str, pool: str

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from farm_tasks.errors import Cancelled, Rejected
-from farm_tasks.transfer.progress import Meter, Share
+from farm_tasks.transfer.progress import Meter
+from farm_tasks.transfer.relay import Share
 from farm_tasks.transfer.session import Limits, TransferAdapter, TransferSession
 from tests.servers import (
     CERTIFICATE,

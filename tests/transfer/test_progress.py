@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farm_tasks.errors import Cancelled
-from farm_tasks.transfer.progress import Meter, Progress, Share, announce, check, on_stop
+from farm_tasks.transfer.progress import Meter, Progress, announce, check, on_stop
 
 counts = st.integers(0, 2**50)
 
@@ -150,25 +150,3 @@ def test_plain_callbacks_and_none_are_left_alone() -> None:
         announce(callback, "uploading")
         check(callback)
         on_stop(callback, lambda: None)
-
-
-def test_a_share_places_its_step_within_the_whole_and_passes_the_rest_on() -> None:
-    meter = Meter()
-    share = Share(meter, before=100, total=400)
-    share(50, 200)
-    share.announce("uploading")
-    reading = meter.read()
-    assert (reading.bytes_read, reading.total, reading.stage) == (150, 400, "uploading")
-    woken: list[bool] = []
-    on_stop(share, lambda: woken.append(True))
-    meter.stop(Cancelled())
-    assert woken == [True]
-    with pytest.raises(Cancelled):
-        check(share)
-
-
-def test_a_share_of_nothing_says_nothing() -> None:
-    share = Share(None, 0, 0)
-    share(1, 2)
-    share.announce("uploading")
-    share.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from farm_tasks.confinement import Confinement
-from farm_tasks.errors import NotConfigured
+from farm_tasks.errors import DiskFull, NotConfigured
 from farm_tasks.worker import scratch
 from tests.support.environment import environment_of
 
@@ -56,6 +57,34 @@ def test_a_folder_that_others_may_write_to_is_not_used(mode: int, base: Path) ->
     with pytest.raises(NotConfigured, match="open to other users: set FARM_TASKS_SCRATCH"):
         scratch.scratch_folder("one")
     assert list(base.iterdir()) == []
+
+
+def test_where_modes_say_nothing_as_on_windows_a_folder_is_used_and_a_link_is_not(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base.mkdir()
+    base.chmod(0o777)
+    monkeypatch.delattr(os, "getuid")
+    assert scratch.scratch_folder("one").is_dir()
+    scratch.remove("one")
+    assert list(base.iterdir()) == []
+    (base / "moved").mkdir()
+    base.rename(tmp_path / "elsewhere")
+    base.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(NotConfigured, match="is a link"):
+        scratch.scratch_folder("one")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_said_and_tried_again(
+    number: int, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_folder: Path, **_options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(DiskFull, match="Make room, then retry"):
+        scratch.scratch_folder("one")
 
 
 def test_a_link_in_the_folders_place_is_not_followed(base: Path, tmp_path: Path) -> None:

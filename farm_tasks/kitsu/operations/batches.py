@@ -22,7 +22,8 @@ from farm_tasks.kitsu.operations.comments import (
 from farm_tasks.kitsu.operations.filling import previews_of
 from farm_tasks.kitsu.operations.half_done import remembering
 from farm_tasks.kitsu.operations.previews import upload_preview_file
-from farm_tasks.transfer.progress import ProgressCallback, Share
+from farm_tasks.transfer.progress import ProgressCallback
+from farm_tasks.transfer.relay import Share
 
 _BATCH = 10
 

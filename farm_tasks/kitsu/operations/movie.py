@@ -10,7 +10,7 @@ from farm_tasks.kitsu.ledger import Ledger, Part
 from farm_tasks.kitsu.operations.content import kept_content
 from farm_tasks.kitsu.operations.filling import forget_preview
 from farm_tasks.kitsu.operations.target import Target, posted_before
-from farm_tasks.transfer.progress import ProgressCallback, announce
+from farm_tasks.transfer.progress import ProgressCallback
 
 _MOVIE = "movie"
 
@@ -32,7 +32,7 @@ class MovieMaker(Protocol):
         Args:
             labels: What can be written into the picture: ``project``, ``shot``, ``task``,
                 ``artist``, ``date``.
-            progress: Hears of its frames.
+            progress: Hears of its frames, and of the stages that it goes through.
 
         Returns:
             JSON-safe facts; ``path`` is where it is, ``frames`` how many it has, ``fps`` its rate
@@ -78,7 +78,6 @@ def make_once(
     posted = posted_before(ledger, target, comment)
     if noted and posted and kept_content(part, posted["id"], _name(movie)):
         return dict(noted["facts"])  # the file itself need not be there any more
-    announce(progress, "encoding")
     facts = movie(labels, progress)
     ledger.write(_MOVIE, {"about": about, "facts": facts})
     return facts

@@ -25,7 +25,8 @@ from farm_tasks.kitsu.operations.filling import (
 )
 from farm_tasks.kitsu.operations.half_done import remembering
 from farm_tasks.kitsu.operations.processing import ready
-from farm_tasks.transfer.progress import ProgressCallback, Share, announce
+from farm_tasks.transfer.progress import ProgressCallback, announce
+from farm_tasks.transfer.relay import Share
 
 
 def upload_preview_file(

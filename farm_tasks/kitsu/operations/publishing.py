@@ -34,7 +34,8 @@ from farm_tasks.kitsu.operations.target import (
 from farm_tasks.kitsu.operations.thumbnail import check_count
 from farm_tasks.revision import revision_of
 from farm_tasks.thumbnail_frame import check_thumbnail
-from farm_tasks.transfer.progress import ProgressCallback, Share, StageClock
+from farm_tasks.transfer.progress import ProgressCallback
+from farm_tasks.transfer.relay import Share, StageClock
 
 _COMMENT = ("id", "text", "task_status_id", "person_id", "created_at", "attachment_files")
 """What is told of the comment. Kitsu also says all about its author."""

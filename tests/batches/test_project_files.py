@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import gazu
 import pytest
 
-from farm_tasks.batches.found import Choice, Found, files_of
-from farm_tasks.batches.here import whole_here
 from farm_tasks.batches.kinds import KINDS
 from farm_tasks.batches.naming import Template
+from farm_tasks.batches.presence import whole_here
+from farm_tasks.batches.project_files import Choice, Found, files_of
 from farm_tasks.errors import EntityNotFound, InvalidArgument
 from farm_tasks.kitsu import operations
 from farm_tasks.kitsu.client import kitsu_client
@@ -160,8 +160,8 @@ def test_who_is_no_administrator_finds_the_same_attachments(
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        (Choice(sequence="SQ11"), "no sequence 'SQ11'. It has SQ01"),
-        (Choice(task_type="Compositin"), "It has Compositing"),
+        (Choice(sequence="SQ11"), "no sequence 'SQ11'. Did you mean SQ01"),
+        (Choice(task_type="Compositin"), "Did you mean Compositing"),
         (Choice(playlist="Weeklies"), "no playlist 'Weeklies'"),
         (Choice(playlist=str(uuid.uuid4())), "under an id"),
     ],

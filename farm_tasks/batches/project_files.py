@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +16,8 @@ from farm_tasks.batches.project import Project
 from farm_tasks.errors import EntityNotFound, InvalidArgument, NotAllowed
 from farm_tasks.kitsu.calls import calling
 from farm_tasks.kitsu.checks import MOVIE_EXTENSIONS
+from farm_tasks.kitsu.lookup import find_playlist
+from farm_tasks.near import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -231,32 +231,17 @@ def _by_name_or_id(wanted: str, known: Mapping[str, dict[str, Any]], what: str) 
         if wanted == id_ or str(one["name"]).casefold() == wanted.strip().casefold()
     }
     if not found:
-        names = sorted({str(one["name"]) for one in known.values()})
-        near = difflib.get_close_matches(wanted, names, n=3) or names[:5]
-        hint = f" It has {', '.join(near)}." if near else ""
-        raise EntityNotFound(f"The project has no {what} {wanted!r}.{hint}")
+        near = did_you_mean(wanted, (str(one["name"]) for one in known.values()))
+        raise EntityNotFound(f"The project has no {what} {wanted!r:.80}. {near}")
     return found
 
 
 def _of_playlist(wanted: str, project: Project, client: KitsuClient) -> set[str]:
     """The ids of its previews."""
-    try:
-        playlist_id = str(uuid.UUID(wanted))
-    except ValueError:
-        with calling(client) as kitsu:
-            found = gazu.client.fetch_all(
-                "playlists", {"project_id": project.entity["id"], "name": wanted}, client=kitsu
-            )
-        if not found:
-            raise EntityNotFound(f"The project has no playlist {wanted!r}.") from None
-        if len(found) > 1:
-            raise InvalidArgument(
-                f"The project has {len(found)} playlists {wanted!r}. Give the id of one: "
-                f"{', '.join(one['id'] for one in found)}."
-            ) from None
-        playlist_id = str(found[0]["id"])
+    found = find_playlist(project.entity["id"], wanted, client)
     with calling(client) as kitsu:
-        playlist = gazu.playlist.get_playlist(playlist_id, client=kitsu)
+        # With what is in it, which the list of playlists does not tell.
+        playlist = gazu.playlist.get_playlist(found["id"], client=kitsu)
     if playlist.get("project_id") not in {None, project.entity["id"]}:
         raise EntityNotFound(f"Playlist {wanted} is of another project.")
     return {str(one["preview_file_id"]) for one in playlist["shots"] if one.get("preview_file_id")}

@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from farm_tasks import __version__, arguments, functions, queues, submit
+from farm_tasks import arguments, functions, queues, submit
 from farm_tasks.errors import FileUnreadable, InvalidArgument, OutsideRoots
 from farm_tasks.folder import Folder
 from farm_tasks.queues import Priority
@@ -150,8 +150,8 @@ class Request:
         for name in given:
             if name not in known:
                 raise FileUnreadable(
-                    f"{self.function} has no argument {name!r:.80} in this version "
-                    f"({__version__}). {_UPGRADE} Or, if no version has it, remove the file."
+                    f"{self.function} has no argument {name!r:.80} in this version of farm_tasks. "
+                    f"{_UPGRADE} Or, if no version has it, remove the file."
                 )
 
     def _check(self) -> None:
@@ -207,7 +207,7 @@ def _check_format(given: object) -> None:
     if given > FORMAT:
         raise FileUnreadable(
             f"Its field farm_tasks is above {FORMAT}, which is what this version of farm_tasks "
-            f"({__version__}) reads. {_UPGRADE}"
+            f"reads. {_UPGRADE}"
         )
 
 

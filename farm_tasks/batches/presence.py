@@ -20,8 +20,8 @@ from pathlib import Path
 
 from gazu.client import make_auth_header
 
-from farm_tasks.batches.found import Found
 from farm_tasks.batches.kinds import Kind
+from farm_tasks.batches.project_files import Found
 from farm_tasks.kitsu.calls import calling
 
 
