@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from farm_tasks import path_map
-from farm_tasks.errors import FileMissing
+from farm_tasks.errors import FileMissing, InvalidArgument
 from farm_tasks.frame_number import FRAME_NUMBER
 
+_SEQUENCE = re.compile(rf"(.*)(?<![#@])({FRAME_NUMBER.pattern})(\..*)", re.DOTALL)
 _NUMBER = re.compile("-?[0-9]{1,9}")
 
 
@@ -64,11 +65,11 @@ def frames_at(pattern: str) -> File:
     """A sequence, as it is on the disk.
 
     Raises:
+        InvalidArgument: its name has no place for a number.
         FileMissing: its folder is here and none of its frames.
     """
     folder, name = os.path.split(local(pattern))
-    if not FRAME_NUMBER.search(name):
-        return file_at(pattern)
+    _parts(name)  # said also where the folder is not here
     size = count = modified = 0
     try:
         with os.scandir(folder) as entries:
@@ -93,11 +94,13 @@ def frames_among(pattern: str, names: Iterable[str]) -> list[str]:
     ``@`` are a digit each.
 
     Args:
-        pattern: The name of the sequence, without its folder. Of several numbers the last counts.
+        pattern: The name of the sequence, without its folder.
         names: What there is in its folder.
+
+    Raises:
+        InvalidArgument: the pattern has no place for a number.
     """
-    place = [*FRAME_NUMBER.finditer(pattern)][-1]
-    head, tail, mark = pattern[: place.start()], pattern[place.end() :], place[0]
+    head, mark, tail = _parts(pattern)
     # No number has more digits than that.
     said = min(int(re.sub("[^0-9]", "", mark)[:9] or 0), 99)
     width = len(mark) if mark[0] in "#@" else said
@@ -112,3 +115,14 @@ def frames_among(pattern: str, names: Iterable[str]) -> list[str]:
         ):
             found.append(name)
     return found
+
+
+def _parts(pattern: str) -> tuple[str, str, str]:
+    """What stands before the number, the number's mark, and the extension."""
+    found = _SEQUENCE.fullmatch(pattern)
+    if found is None:
+        raise InvalidArgument(
+            f"frames: {pattern} has no place for the frame number before its extension: "
+            "write it as ####, @@@@, %04d or $F4."
+        )
+    return found[1], found[2], found[3]

@@ -188,7 +188,10 @@ def _of_frames(found: Iterable[_Found], ranged: bool) -> Iterator[dict[str, Any]
 def _lost(name: str, frames: list[_Found], there: list[str], ranged: bool) -> str:
     """Why a movie of the sequence ``name`` would not have just these frames, or ""."""
     found = {os.path.basename(one.path) for one in frames}
-    taken = set(frames_among(name, there))
+    try:
+        taken = set(frames_among(name, there))
+    except InvalidArgument as error:
+        return str(error)
     if lost := sorted(found - taken):
         return (
             f"{len(lost)} of {len(found)} frames would not be in the movie, such as {lost[0]}. "

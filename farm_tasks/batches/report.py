@@ -178,5 +178,5 @@ def _cell(value: Any) -> Any:
 
 
 def _shown(text: str) -> str:
-    """As on the terminal, but with its lines."""
-    return "\n".join(map(plain, text.splitlines()))
+    """As on the terminal: a line break in a name makes no row."""
+    return plain(" ".join(map(str.strip, text.splitlines())))

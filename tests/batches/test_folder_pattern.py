@@ -123,6 +123,12 @@ def test_frames_that_the_pattern_leaves_out_are_not_in_the_movie_unasked(tmp_pat
     assert not row.wrong
 
 
+def test_a_number_that_is_not_before_the_extension_is_refused(tmp_path: Path) -> None:
+    make(tmp_path, "SH010_1001_beauty.png")
+    (row,) = rows_in(f"{tmp_path}/{{shot}}_{{frame}}_beauty.png")
+    assert "SH010_####_beauty.png has no place" in row.wrong
+
+
 def test_a_name_that_would_be_taken_for_the_number_is_refused(tmp_path: Path) -> None:
     make(tmp_path, *(f"SH010#{number}.png" for number in ("1001", "1002")))
     (row,) = rows_in(f"{tmp_path}/{{shot}}#{{frame}}.png")

@@ -108,6 +108,8 @@ def test_the_same_row_twice_is_said_to_be(still: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
+        ({"frames": "b.exr", "fps": "24"}, InvalidArgument, "no place"),
+        ({"frames": "b_####_c.exr", "fps": "24"}, InvalidArgument, "no place"),
         ({"previews": ["gone.png"]}, FileMissing, "gone.png"),
         ({"previews": ["note.tif"]}, ExtensionRefused, "tif"),
         ({"previews": ["empty.png"]}, EmptyFile, "empty"),

@@ -50,7 +50,7 @@ def test_a_report_on_a_terminal_runs_nothing(tmp_path: Path, name: str) -> None:
     assert not {one for one in written if not one.isprintable()} - {"\n", "\r"}
     read = read_table((tmp_path / name).read_bytes(), name)[0].cells
     assert read["target"] == plain(nasty)
-    assert read["error"] == f"first,\nsecond {plain(nasty)}"
+    assert read["error"] == f"first, second {plain(nasty)}"
     if name.endswith("json"):
         assert read["files"] == [f"/{nasty}.png"], "a program opens it"
 
