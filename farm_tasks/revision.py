@@ -23,7 +23,7 @@ def revision_of(policy: int | str, name: str) -> int | None:
     Raises:
         InvalidArgument: the policy is none, or the name holds no version.
     """
-    if isinstance(policy, str) and policy.isascii() and policy.isdigit():
+    if isinstance(policy, str) and re.fullmatch("[0-9]{1,9}", policy):
         policy = int(policy)
     if isinstance(policy, int) and not isinstance(policy, bool):
         if 0 < policy <= LARGEST:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from farm_tasks.errors import InvalidArgument
 
 NAMED = ("first", "middle", "last")
@@ -17,7 +19,7 @@ def check_thumbnail(frame: int | str | None) -> None:
     """
     if frame is None or frame in NAMED:
         return
-    if isinstance(frame, bool) or not str(frame).isascii() or not str(frame).isdigit():
+    if isinstance(frame, bool) or not re.fullmatch("[0-9]{1,9}", str(frame)):
         raise InvalidArgument(f"thumbnail: {frame!r:.80} is not {', '.join(NAMED)} or a number.")
     if not 0 < int(frame) <= LARGEST:
         raise InvalidArgument(f"thumbnail: frames are counted from 1, and {frame} is not one.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ _Option = Callable[[Any], Any]
 
 
 def _number_or_word(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Any:
-    return int(value) if value is not None and value.isascii() and value.isdigit() else value
+    return int(value) if value is not None and re.fullmatch("[0-9]{1,9}", value) else value
 
 
 _OF_THE_COMMENT: list[_Option] = [
