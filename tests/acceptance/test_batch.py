@@ -136,7 +136,7 @@ def _rows(
     def on(shot: str, **columns: Any) -> dict[str, Any]:
         return {"sequence": "SQ01", "shot": shot, "task_type": "compositing", **columns}
 
-    good = [on(next(shots), file=str(still), status="wfa", wait=False) for _ in range(15)]
+    good = [on(next(shots), file=str(still), status="wfa", ready=False) for _ in range(15)]
     good += [
         on(next(shots), files=[str(still), str(still)], comment="two pictures"),
         on(next(shots), file=str(film), thumbnail="last"),
