@@ -34,7 +34,7 @@ from tests.worker.crew import MB, Crew, running_crew
 pytestmark = pytest.mark.operations
 
 OURS = "farm_tasks"
-LARGE = "farm_tasks,farm_tasks.uploads,farm_tasks.downloads"
+LARGE = ",".join([queues.DEFAULT, queues.UPLOADS, queues.DOWNLOADS, queues.MEDIA])
 
 
 @pytest.fixture(scope="module")
