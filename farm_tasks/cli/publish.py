@@ -102,8 +102,9 @@ def publish(
         arguments.pop("task_status", None)
     if not arguments.get("task"):
         raise click.UsageError("Say which task with --task.")
-    if "{content}" in str(arguments.get("key")):
-        arguments["key"] = arguments["key"].replace("{content}", _content_of(arguments))
+    key = arguments.get("key")
+    if isinstance(key, str) and "{content}" in key:
+        arguments["key"] = key.replace("{content}", _content_of(arguments))
     if wait is None:
         wait = progress is not None or timeout is not None
     try:

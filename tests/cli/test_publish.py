@@ -191,7 +191,7 @@ def test_without_a_spool_a_broker_that_is_away_is_an_error_to_try_again_after(mo
         {"previews": 5, "key": "k:{content}"},
         {"previews": [5], "key": "k:{content}"},
         {"frames": 5, "fps": "24", "key": "k:{content}"},
-        {"previews": "/x.mov", "key": ["k"]},
+        {"previews": "/x.mov", "key": ["k:{content}"]},
     ],
 )
 def test_what_has_another_type_is_refused_and_not_a_traceback(
