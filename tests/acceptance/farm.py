@@ -11,6 +11,7 @@ from tests.support.delaying_proxy import DelayingProxy, delaying_proxy
 from tests.support.discarding_kitsu import DiscardingKitsu, discarding_kitsu
 from tests.support.environment import environment_of
 from tests.support.redis_server import RedisServer, running_redis
+from tests.support.tls import Authority
 from tests.support.worker import Worker, running_worker
 
 MB = 1_000_000
@@ -46,6 +47,7 @@ def running_farm(
     concurrency: int = 1,
     files: Path | None = None,
     by_road: bool = False,
+    authority: Authority | None = None,
 ) -> Iterator[Farm]:
     """Run a farm, and make this process its submitter.
 
@@ -55,13 +57,14 @@ def running_farm(
         concurrency: Its slots.
         files: The folder of the files that move, by default one in ``folder``.
         by_road: Whether the worker's results go through :attr:`Farm.road`.
+        authority: Who certifies the server, which then speaks TLS.
     """
     files = files or folder / "files"
     files.mkdir(exist_ok=True)
     with (
         running_redis(folder / "redis") as redis,
         delaying_proxy(redis.port) as road,
-        discarding_kitsu() as kitsu,
+        discarding_kitsu(authority and authority.issue("kitsu", "IP:127.0.0.1")) as kitsu,
     ):
         addresses = {
             "FARM_TASKS_BROKER_URL": redis.url(0),
@@ -69,6 +72,8 @@ def running_farm(
         }
         roots = {"FARM_TASKS_READ_ROOTS": str(files), "FARM_TASKS_WRITE_ROOTS": str(files)}
         environment = {**addresses, **roots, **kitsu.environment()}
+        if authority is not None:
+            environment["KITSU_CA_FILE"] = str(authority.certificate)
         if by_road:
             environment["FARM_TASKS_RESULT_BACKEND"] = f"redis://127.0.0.1:{road.port}/1"
         with (

@@ -45,13 +45,26 @@ class Sample:
 
 @dataclass(frozen=True)
 class Round:
-    """What a contender is given: a file to send, or a path to write where nothing is yet."""
+    """What a contender is given: a file to send, or a path to write where nothing is yet.
+
+    Attributes:
+        direction: ``up`` or ``down``.
+        small: A file that is moved first, so that everything is loaded and logged in.
+        ca: Who has certified the server, if it speaks TLS.
+    """
 
     direction: str
     kitsu: DiscardingKitsu
     path: Path
     small: Path
     size: int
+    ca: Path | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a client of ours needs to find the server, and to trust it."""
+        trust = {} if self.ca is None else {"KITSU_CA_FILE": str(self.ca)}
+        return {**self.kitsu.environment(), **trust}
 
     def prepare(self) -> None:
         if self.direction == "down":
@@ -73,7 +86,7 @@ def python(name: str, given: Round) -> Iterator[Contender]:
     ]  # fmt: skip
     process = subprocess.Popen(
         command,
-        env={**os.environ, **given.kitsu.environment()},
+        env={**os.environ, **given.environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -101,8 +114,9 @@ def curl(given: Round) -> Sample:
         if given.direction == "up"
         else ["-o", str(given.path)]
     )
+    trust = [] if given.ca is None else ["--cacert", str(given.ca)]
     process = subprocess.Popen(
-        ["curl", "-sS", "--fail", "-w", "%{time_total}", *file, given.kitsu.file_url],
+        ["curl", "-sS", "--fail", "-w", "%{time_total}", *trust, *file, given.kitsu.file_url],
         stdout=subprocess.PIPE,
         text=True,
     )

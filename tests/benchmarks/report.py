@@ -1,23 +1,11 @@
-"""The figures: as a table with the ratios first, as promises kept or missed, and as JSON."""
+"""Figures as a person reads them: medians with their spread, tables, promises kept or missed."""
 
 from __future__ import annotations
 
-import dataclasses
-import importlib.metadata
-import json
-import os
-import platform
 import statistics
-import subprocess
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
-
-import psutil
-
-from tests.benchmarks.contenders import Sample
-
-GIB = 1024**3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -33,132 +21,124 @@ class Figure:
         values = list(values)
         return cls(statistics.median(values), min(values), max(values))
 
-    def text(self, digits: int) -> str:
-        return f"{self.median:.{digits}f} ({self.least:.{digits}f}-{self.most:.{digits}f})"
+    @classmethod
+    def exact(cls, value: float) -> Figure:
+        """One that was measured once, or that does not vary."""
+        return cls(value, value, value)
+
+    @classmethod
+    def ratio(cls, these: Sequence[float], those: Sequence[float]) -> Figure:
+        """Of what was measured side by side: what slows a whole round falls out."""
+        return cls.of(one / other for one, other in zip(these, those, strict=True))
+
+    def text(self, digits: int = 2) -> str:
+        median = f"{self.median:,.{digits}f}"
+        if self.least == self.most:
+            return median
+        return f"{median} ({self.least:,.{digits}f}-{self.most:,.{digits}f})"
 
 
 @dataclass(frozen=True)
 class Table:
-    """The rounds of one direction.
+    """What was measured, one row for each contender or size.
 
     Attributes:
-        title: What was done.
-        yardstick: The contender that the others are divided by.
-        rounds: For each contender and each round, one sample or more.
-        size: Bytes that each moved.
+        title: What was done, with sizes and rounds.
+        columns: Their headings; the first is that of the rows' names.
+        rows: The cells as text, as many in each as there are columns.
     """
 
     title: str
-    yardstick: str
-    rounds: dict[str, list[list[Sample]]]
-    size: int
-
-    def ratio(self, name: str) -> Figure | None:
-        """Speed over the yardstick's, round by round: what slows both down falls out."""
-        other = self.rounds.get(self.yardstick)
-        if not other:
-            return None
-        pairs = zip(self.rounds[name], other, strict=True)
-        return Figure.of(_seconds(theirs) / _seconds(these) for these, theirs in pairs)
-
-    def samples(self, name: str) -> list[Sample]:
-        """Those of all rounds."""
-        return [sample for turns in self.rounds[name] for sample in turns]
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
 
     def lines(self) -> list[str]:
-        lines = [
-            self.title,
-            f"{'':20}{'x ' + self.yardstick:>20}{'MB/s':>20}{'CPU s/GiB':>20}{'peak MiB':>10}",
-        ]
-        for name in self.rounds:
-            ratio = self.ratio(name)
-            samples = self.samples(name)
-            speed = Figure.of(self.size / one.seconds / 1e6 for one in samples)
-            cpu = Figure.of(one.cpu * GIB / self.size for one in samples)
-            most = max(one.peak for one in samples) / 1024**2
-            lines.append(
-                f"{name:20}{ratio.text(2) if ratio else '-':>20}{speed.text(0):>20}"
-                f"{cpu.text(2):>20}{most:>10.0f}"
-            )
-        return lines
+        """For a terminal."""
+        widths = [max(map(len, cells)) for cells in zip(self.columns, *self.rows, strict=True)]
+        lines = []
+        for first, *rest in (self.columns, *self.rows):
+            cells = [one.rjust(width) for one, width in zip(rest, widths[1:], strict=True)]
+            lines.append("  ".join([first.ljust(widths[0]), *cells]))
+        return [self.title.upper(), *lines]
 
-
-def _seconds(turns: list[Sample]) -> float:
-    return statistics.median(one.seconds for one in turns)
+    def markdown(self) -> list[str]:
+        """For docs/performance.md."""
+        head, *rows = (f"| {' | '.join(cells)} |" for cells in (self.columns, *self.rows))
+        rule = f"|{'---|' * len(self.columns)}"
+        return [f"**{self.title}**", "", head, rule, *rows]
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What the design says of the speed."""
+    """What the project says of its speed, and whether it was kept.
+
+    Attributes:
+        text: What is promised, with its goal.
+        figure: What was measured.
+        goal: What its median has to reach.
+        floor: What a run in CI fails beyond: the goal with room for a machine that is shared. None
+            for what CI does not look at.
+        at_most: Whether less is better.
+        digits: Behind the point.
+    """
 
     text: str
-    table: Table
-    name: str
-    least: float
+    figure: Figure
+    goal: float
+    floor: float | None = None
+    at_most: bool = False
+    digits: int = 2
+
+    @property
+    def kept(self) -> bool:
+        return self._reaches(self.figure.median, self.goal)
+
+    @property
+    def broken(self) -> bool:
+        """Whether it is beyond what noise explains."""
+        return self.floor is not None and not self._reaches(self.figure.median, self.floor)
+
+    @property
+    def verdict(self) -> str:
+        return "BROKEN" if self.broken else "kept" if self.kept else "MISSED"
 
     def line(self) -> str:
-        ratio = self.table.ratio(self.name)
-        if ratio is None:
-            return f"LEFT OUT  {self.text}: there is nothing to compare with"
-        verdict = "PASS" if ratio.median >= self.least else "MISSED"
-        noisy = ratio.least < self.least <= ratio.most
-        note = " - the rounds disagree: run it again on a quiet machine" if noisy else ""
-        return f"{verdict:8}  {self.text}: {ratio.text(2)}{note}"
+        floor = f"; floor {self.floor:g}" if self.floor is not None else ""
+        return f"{self.verdict:7} {self.text}: {self.figure.text(self.digits)}{floor}"
+
+    def _reaches(self, value: float, bound: float) -> bool:
+        return value <= bound if self.at_most else value >= bound
 
 
-def machine() -> dict[str, object]:
-    """What the figures depend on."""
-    packages = ("celery", "gazu", "kombu", "redis", "requests", "urllib3")
-    return {
-        "cpu": _cpu(),
-        "cores": psutil.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / GIB, 1),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "curl": _first_line("curl", "--version"),
-        "packages": {name: importlib.metadata.version(name) for name in packages},
-        "commit": _first_line("git", "rev-parse", "--short", "HEAD"),
-        "changed_since": bool(_first_line("git", "status", "--porcelain", "farm_tasks")),
-    }
+@dataclass(frozen=True)
+class Curve:
+    """How something grows, to be drawn.
+
+    Attributes:
+        name: The picture's, ``docs/images/bench-<name>.svg``.
+        title: Above it.
+        x, y: What the axes say, with units.
+        lines: For each line its name and its points.
+        logarithmic: Whether the x axis is.
+    """
+
+    name: str
+    title: str
+    x: str
+    y: str
+    lines: dict[str, list[tuple[float, float]]]
+    logarithmic: bool = True
 
 
-def write(path: Path, tables: list[Table], promises: list[Promise], facts: dict) -> None:
-    path.parent.mkdir(exist_ok=True)
-    content = {
-        **facts,
-        "promises": [promise.line() for promise in promises],
-        "tables": [
-            {
-                "title": table.title,
-                "yardstick": table.yardstick,
-                "size": table.size,
-                "rounds": {
-                    name: [[dataclasses.asdict(one) for one in turns] for turns in rounds]
-                    for name, rounds in table.rounds.items()
-                },
-            }
-            for table in tables
-        ],
-    }
-    path.write_text(json.dumps(content, indent=1) + "\n")
+@dataclass(frozen=True)
+class Findings:
+    """What one section of the benchmark has found.
 
+    Attributes:
+        samples: Every single measurement, JSON-safe, for build/bench.json.
+    """
 
-def load() -> list[float]:
-    """The load averages: above 1 before the start, others are at work."""
-    return [round(one, 2) for one in os.getloadavg()]
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "")
-
-
-def _first_line(*command: str) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
-        return ""
-    return done.stdout.partition("\n")[0]
+    tables: list[Table]
+    promises: list[Promise]
+    curves: list[Curve] = field(default_factory=list)
+    samples: dict[str, Any] = field(default_factory=dict)

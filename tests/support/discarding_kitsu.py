@@ -16,6 +16,7 @@ import mmap
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 WORKING_FILE = "5d1f2f4e-6f2b-4f4e-9d0a-0d6c0f5f5a11"
 
@@ -76,26 +78,34 @@ class Transfer:
 
 
 class DiscardingKitsu:
-    """The process, and what it publishes."""
+    """The process, and what it publishes.
 
-    def __init__(self) -> None:
+    Args:
+        certificate: The paths of a certificate and its key, to speak TLS with.
+    """
+
+    def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by stop)
         self._file.truncate(_SLOTS * _SLOT)
         self._memory = mmap.mmap(self._file.fileno(), 0)
         self._slots = memoryview(self._memory).cast("q")
         self.serve(0)
         self.process = subprocess.Popen(
-            [sys.executable, "-I", __file__, str(self._file.fileno())],
+            [
+                *(sys.executable, "-I", __file__, str(self._file.fileno())),
+                *map(str, certificate or ()),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=[self._file.fileno()],
         )
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
+        self._scheme = "https" if certificate else "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     @property
     def file_url(self) -> str:
@@ -155,8 +165,8 @@ class DiscardingKitsu:
 
 
 @contextlib.contextmanager
-def discarding_kitsu() -> Iterator[DiscardingKitsu]:
-    server = DiscardingKitsu()
+def discarding_kitsu(certificate: tuple[Path, Path] | None = None) -> Iterator[DiscardingKitsu]:
+    server = DiscardingKitsu(certificate)
     try:
         yield server
     finally:
@@ -315,18 +325,25 @@ def _give(connection: socket.socket, headers: dict[str, str], log: _Log) -> None
     moving.end(size)
 
 
-def _run(descriptor: int) -> None:
+def _run(descriptor: int, *certificate: str) -> None:
     log = _Log(memoryview(mmap.mmap(descriptor, 0)).cast("q"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
+    if context is not None:
+        context.load_cert_chain(*certificate)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         print(listener.getsockname()[1], flush=True)
         threading.Thread(target=_end_with_parent, daemon=True).start()
         while True:
             connection, _ = listener.accept()
-            threading.Thread(target=_converse_quietly, args=(connection, log), daemon=True).start()
+            threading.Thread(
+                target=_converse_quietly, args=(connection, context, log), daemon=True
+            ).start()
 
 
-def _converse_quietly(connection: socket.socket, log: _Log) -> None:
-    with contextlib.suppress(ConnectionError):
+def _converse_quietly(connection: socket.socket, context: ssl.SSLContext | None, log: _Log) -> None:
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        if context is not None:
+            connection = context.wrap_socket(connection, server_side=True)
         _converse(connection, log)
 
 
@@ -336,4 +353,4 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    _run(int(sys.argv[1]))
+    _run(int(sys.argv[1]), *sys.argv[2:])
