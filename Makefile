@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 CONTAINERS := .venv-containers
 CONTAINERS_READY := $(CONTAINERS)/.ready
 
-.PHONY: demo test test-chaos test-operations test-containers soak compatibility check fix bench up down \
+.PHONY: demo test test-chaos test-operations test-containers soak compatibility check fix bench bench-full up down \
 	images-offline clean
 
 $(READY): pyproject.toml
@@ -58,8 +58,12 @@ fix: $(READY)  ## Mend what the formatter and the linter can
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: $(READY)  ## Speed and memory beside gazu's and curl's
+bench: $(READY)  ## Speed, memory and scale, in short; fails where a floor is broken
 	$(BIN)/python -m tests.benchmarks
+
+bench-full: $(READY)  ## All of it, for an hour or so; writes docs/performance.md and its pictures
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	$(BIN)/python -m tests.benchmarks --full --document
 
 up:  ## The farm in containers: PROFILES="kitsu prometheus" SERVICES="upload-worker"
 	@$(if $(PROFILES),PROFILES="$(PROFILES)") worker_config/farm.sh up $(SERVICES)
