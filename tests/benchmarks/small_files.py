@@ -33,8 +33,8 @@ OPERATIONS_GOALS = {THUMBNAILS: (0.5, 0.3), AVATARS: (0.5, 0.3), ATTACHMENTS: (0
 """Of a bare loop's rate: goal and floor."""
 
 TASK_GOALS = {
-    "threads": {THUMBNAILS: (2.0, 1.0), AVATARS: (2.0, 1.0), ATTACHMENTS: (1.0, 0.5)},
-    "prefork": {THUMBNAILS: (0.4, 0.2), AVATARS: (0.4, 0.2), ATTACHMENTS: (0.25, 0.12)},
+    "threads": {THUMBNAILS: (1.0, 0.5), AVATARS: (1.0, 0.5), ATTACHMENTS: (0.7, 0.35)},
+    "prefork": {THUMBNAILS: (0.4, 0.15), AVATARS: (0.4, 0.15), ATTACHMENTS: (0.25, 0.1)},
 }
 """Of the rate of Celery's no-op with our settings: goal and floor."""
 
