@@ -21,19 +21,26 @@ from typing import Any
 
 import redis
 from amqp.exceptions import PreconditionFailed, RecoverableConnectionError
-from kombu.transport import TRANSPORT_ALIASES, pyamqp
+from kombu.transport import TRANSPORT_ALIASES, pyamqp, virtual
 from kombu.transport import redis as kombu_redis
+from kombu.utils.json import dumps
 
 from farm_tasks import queues
 from farm_tasks.plain_text import plain
 from farm_tasks.worker.envelope import Unacceptable, checked
 from farm_tasks.worker.patience import is_away
+from farm_tasks.worker.waking import WakeablePoller
 
 _REPLIES = ".reply.celery.pidbox"
 """The queues of who asks workers something, such as Flower; what is in them names no task."""
 
 PAUSE = 1.0
 """Seconds to wait after a refusal."""
+
+_NOTE = """
+redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+"""
 
 logger = logging.getLogger(__name__)
 
@@ -102,11 +109,18 @@ class _GatedPrefixedRedis(_Gate, kombu_redis.PrefixedStrictRedis):  # type: igno
 
 class _QoS(kombu_redis.QoS):  # type: ignore[misc]
     def append(self, message: Any, delivery_tag: Any) -> None:
-        """Note that this worker has the message, by Redis's clock: hosts differ."""
-        with _refusal_is_loss():
-            super().append(message, delivery_tag)
-        with self.channel.conn_or_acquire() as client:
-            client.zadd(self.unacked_index_key, {delivery_tag: client.time()[0]}, xx=True)
+        """Note that this worker has the message, by Redis's clock: hosts differ.
+
+        kombu does so by the host's, in a transaction; this is one step as well.
+        """
+        delivery = message.delivery_info
+        kept = dumps([message._raw, delivery["exchange"], delivery["routing_key"]])  # noqa: SLF001
+        prefix = self.channel.global_keyprefix  # kombu puts it before no script's keys
+        keys = [f"{prefix}{one}" for one in (self.unacked_index_key, self.unacked_key)]
+        with _refusal_is_loss(), self.channel.conn_or_acquire() as client:
+            client.eval(_NOTE, 2, *keys, delivery_tag, kept)
+        virtual.QoS.append(self, message, delivery_tag)
+        self.channel.connection.cycle.hear(self.channel)
 
     def ack(self, delivery_tag: Any) -> None:
         """Note that a message is done with."""
@@ -195,13 +209,21 @@ class _SentinelChannel(_Gated, kombu_redis.SentinelChannel):  # type: ignore[mis
     pass
 
 
-class Transport(kombu_redis.Transport):  # type: ignore[misc]
+class _Wakeable:
+    """What both kinds of transport share."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.cycle = WakeablePoller()
+
+
+class Transport(_Wakeable, kombu_redis.Transport):  # type: ignore[misc]
     """kombu's transport for Redis, with a gate."""
 
     Channel = _Channel
 
 
-class SentinelTransport(kombu_redis.SentinelTransport):  # type: ignore[misc]
+class SentinelTransport(_Wakeable, kombu_redis.SentinelTransport):  # type: ignore[misc]
     """The same by way of Sentinel."""
 
     Channel = _SentinelChannel
