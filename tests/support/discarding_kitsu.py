@@ -1,8 +1,9 @@
 """A server that takes and gives bytes as Kitsu does, at full speed or at a chosen one.
 
 Real Kitsu moves 100 MB/s and does not say when a byte arrived. This one answers only what a working
-file's transfer asks for, keeps nothing, and publishes how many bytes it has moved, and when, in
-memory that it shares with the test. It runs as a process of its own and imports nothing of ours.
+file's transfer asks for, and the small files of :mod:`tests.support.small_files_of_kitsu`. It keeps
+no content, and publishes how many bytes of working files it has moved, and when, in memory that it
+shares with the test. It runs as a process of its own and imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -273,7 +274,30 @@ def _converse(connection: socket.socket, log: _Log) -> None:
             elif path in {"/", "/api", "/api/"}:
                 _answer(connection, 200, {"api": "Zou", "version": "1.0.97"})
             else:
-                _answer(connection, 404, {"message": path})
+                ahead = _converse_of_small_files(connection, method, path, headers, ahead)
+
+
+def _converse_of_small_files(
+    connection: socket.socket, method: str, path: str, headers: dict[str, str], ahead: bytes
+) -> bytes:
+    """Answer what is about no working file; return what was read beyond the request."""
+    import small_files_of_kitsu as small  # beside this file: see __main__
+
+    if method == "GET" and small.give_thumbnail(connection, path):
+        return ahead
+    length = int(headers.get("content-length", 0))
+    while len(ahead) < length:
+        more = connection.recv(max(_SLOW_PIECE, length - len(ahead)))
+        if not more:
+            raise ConnectionError("it ends in the middle of a request")
+        ahead += more
+    body, ahead = ahead[:length], ahead[length:]
+    if method == "POST" and small.takes(path):
+        answer = small.answer_to_upload(path, headers["content-type"], body)
+    else:
+        answer = (method == "GET" and small.answer_to_get(path)) or (404, {"message": path})
+    _answer(connection, *answer)
+    return ahead
 
 
 def _answer(connection: socket.socket, status: int, content: object) -> None:
@@ -368,4 +392,6 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
+    # Run alone (-I), it finds what lies beside it; last, since some names there are the library's.
+    sys.path.append(str(Path(__file__).parent))
     _run(int(sys.argv[1]), *sys.argv[2:])
