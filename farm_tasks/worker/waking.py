@@ -52,6 +52,17 @@ class WakeablePoller(MultiChannelPoller):  # type: ignore[misc]
         with contextlib.suppress(OSError):
             self._bell[0].recv(4096)
 
+    def handle_event(self, fileno: int, event: int) -> Any:
+        """Without a hub, as on Windows, what is to be done is done between two waits: end this one.
+
+        Raises:
+            TimeoutError: the bell was rung.
+        """
+        if self._bell is None or fileno != self._bell[0].fileno():
+            return super().handle_event(fileno, event)
+        self.on_readable(fileno)
+        raise TimeoutError
+
     def close(self) -> None:
         """Listen to nothing any more."""
         bell, self._bell = self._bell, None

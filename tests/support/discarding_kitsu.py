@@ -120,9 +120,7 @@ class DiscardingKitsu:
         """What a worker needs to find it."""
         return {"KITSU_HOST": self.url, "KITSU_BOT_TOKEN": a_token()}
 
-    def serve(
-        self, size: int, rate: float = 0, quick: int = 0, piece: int = _SLOW_PIECE
-    ) -> None:
+    def serve(self, size: int, rate: float = 0, quick: int = 0, piece: int = _SLOW_PIECE) -> None:
         """Say what happens from now on.
 
         Args:
