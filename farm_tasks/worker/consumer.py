@@ -22,6 +22,7 @@ from farm_tasks.worker import limits
 from farm_tasks.worker.envelope import Unacceptable, check_delivered
 from farm_tasks.worker.logs import of_task
 from farm_tasks.worker.pulse import pulse
+from farm_tasks.worker.waking import WakeablePoller
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,19 @@ class TransferConsumer(Consumer):  # type: ignore[misc]
             self.qos.decrement_eventually()
             self.qos.update()  # or it would come back here at once
             task.message.requeue()
+
+    def call_soon(self, p: Any, *args: Any, **kwargs: Any) -> Any:
+        """Have the loop do something: mostly acknowledge what a slot has done, so that it is free.
+
+        A pool of threads says so from one of them while the loop sleeps, until a timer of Celery's
+        perhaps; so it is woken.
+        """
+        operation = super().call_soon(p, *args, **kwargs)
+        channel = getattr(self.task_consumer, "channel", None)  # none between two connections
+        cycle = getattr(getattr(channel, "connection", None), "cycle", None)
+        if isinstance(cycle, WakeablePoller):
+            cycle.ring()
+        return operation
 
     def perform_pending_operations(self) -> None:
         """What Celery does in each turn of a loop without timers, which is Windows's."""

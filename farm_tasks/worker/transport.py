@@ -28,6 +28,7 @@ from farm_tasks import queues
 from farm_tasks.plain_text import plain
 from farm_tasks.worker.envelope import Unacceptable, checked
 from farm_tasks.worker.patience import is_away
+from farm_tasks.worker.waking import WakeablePoller
 
 _REPLIES = ".reply.celery.pidbox"
 """The queues of who asks workers something, such as Flower; what is in them names no task."""
@@ -107,16 +108,19 @@ class _QoS(kombu_redis.QoS):  # type: ignore[misc]
             super().append(message, delivery_tag)
         with self.channel.conn_or_acquire() as client:
             client.zadd(self.unacked_index_key, {delivery_tag: client.time()[0]}, xx=True)
+        self.channel.connection.cycle.hear(self.channel)
 
     def ack(self, delivery_tag: Any) -> None:
-        """Note that a message is done with."""
+        """Note that a message is done with, and its slot is free."""
         with _refusal_is_loss():
             super().ack(delivery_tag)
+        self.channel.connection.cycle.ring()
 
     def reject(self, delivery_tag: Any, requeue: bool = False) -> None:
-        """Give a message back, or up."""
+        """Give a message back, or up; its slot is free."""
         with _refusal_is_loss():
             super().reject(delivery_tag, requeue)
+        self.channel.connection.cycle.ring()
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
         """Give a message back to its queue; drop what is none."""
@@ -195,13 +199,21 @@ class _SentinelChannel(_Gated, kombu_redis.SentinelChannel):  # type: ignore[mis
     pass
 
 
-class Transport(kombu_redis.Transport):  # type: ignore[misc]
+class _Wakeable:
+    """What both kinds of transport share."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.cycle = WakeablePoller()
+
+
+class Transport(_Wakeable, kombu_redis.Transport):  # type: ignore[misc]
     """kombu's transport for Redis, with a gate."""
 
     Channel = _Channel
 
 
-class SentinelTransport(kombu_redis.SentinelTransport):  # type: ignore[misc]
+class SentinelTransport(_Wakeable, kombu_redis.SentinelTransport):  # type: ignore[misc]
     """The same by way of Sentinel."""
 
     Channel = _SentinelChannel

@@ -1,8 +1,9 @@
 """A server that takes and gives bytes as Kitsu does, at full speed or at a chosen one.
 
 Real Kitsu moves 100 MB/s and does not say when a byte arrived. This one answers only what a working
-file's transfer asks for, keeps nothing, and publishes how many bytes it has moved, and when, in
-memory that it shares with the test. It runs as a process of its own and imports nothing of ours.
+file's transfer asks for, and the small files of :mod:`tests.support.small_files_of_kitsu`. It keeps
+no content, and publishes how many bytes of working files it has moved, and when, in memory that it
+shares with the test. It runs as a process of its own and imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from pathlib import Path
 WORKING_FILE = "5d1f2f4e-6f2b-4f4e-9d0a-0d6c0f5f5a11"
 
 _SLOT = 8
-_RATE, _QUICK, _SIZE, _BEGUN, _ENDED, _READINGS = range(6)
+_RATE, _QUICK, _SIZE, _BEGUN, _ENDED, _READINGS, _PIECE = range(7)
 _LIVE = 16
 _MOST_TRANSFERS = 4096
 _LOG = _LIVE + _MOST_TRANSFERS
@@ -39,6 +40,9 @@ _SLOTS = _LOG + 3 * _MOST_READINGS
 _READING_EVERY = 2_000_000
 _FAST_PIECE = 1024 * 1024
 _SLOW_PIECE = 64 * 1024
+
+_DISCARD = socket.MSG_TRUNC if sys.platform == "linux" else 0
+"""Bytes are taken from a TCP socket without a copy of them (tcp(7))."""
 
 PATTERN = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(32 * 1024))
 """What a download consists of, again and again."""
@@ -116,15 +120,18 @@ class DiscardingKitsu:
         """What a worker needs to find it."""
         return {"KITSU_HOST": self.url, "KITSU_BOT_TOKEN": a_token()}
 
-    def serve(self, size: int, rate: float = 0, quick: int = 0) -> None:
+    def serve(self, size: int, rate: float = 0, quick: int = 0, piece: int = _SLOW_PIECE) -> None:
         """Say what happens from now on.
 
         Args:
             size: Bytes of the file that a download gets.
             rate: Bytes per second, in both directions; 0 for as fast as it goes.
             quick: Bytes of each transfer that move as fast as they go before that.
+            piece: Bytes between two looks at the clock where there is a rate, at most 1 MiB. Large
+                ones are less even, and leave the CPU to a hundred others.
         """
         self._slots[_SIZE] = size
+        self._slots[_PIECE] = piece
         self._slots[_QUICK] = quick
         self._slots[_RATE] = int(rate)
 
@@ -214,7 +221,11 @@ class _Moving:
 
     @property
     def piece(self) -> int:
-        return _SLOW_PIECE if self._slots[_RATE] else _FAST_PIECE
+        return self._slots[_PIECE] if self.has_rate else _FAST_PIECE
+
+    @property
+    def has_rate(self) -> bool:
+        return self._slots[_RATE] > 0
 
     def note(self, count: int, last: bool = False) -> None:
         self._slots[_LIVE + self._number] = count
@@ -261,7 +272,30 @@ def _converse(connection: socket.socket, log: _Log) -> None:
             elif path in {"/", "/api", "/api/"}:
                 _answer(connection, 200, {"api": "Zou", "version": "1.0.97"})
             else:
-                _answer(connection, 404, {"message": path})
+                ahead = _converse_of_small_files(connection, method, path, headers, ahead)
+
+
+def _converse_of_small_files(
+    connection: socket.socket, method: str, path: str, headers: dict[str, str], ahead: bytes
+) -> bytes:
+    """Answer what is about no working file; return what was read beyond the request."""
+    import small_files_of_kitsu as small  # beside this file: see __main__
+
+    if method == "GET" and small.give_thumbnail(connection, path):
+        return ahead
+    length = int(headers.get("content-length", 0))
+    while len(ahead) < length:
+        more = connection.recv(max(_SLOW_PIECE, length - len(ahead)))
+        if not more:
+            raise ConnectionError("it ends in the middle of a request")
+        ahead += more
+    body, ahead = ahead[:length], ahead[length:]
+    if method == "POST" and small.takes(path):
+        answer = small.answer_to_upload(path, headers["content-type"], body)
+    else:
+        answer = (method == "GET" and small.answer_to_get(path)) or (404, {"message": path})
+    _answer(connection, *answer)
+    return ahead
 
 
 def _answer(connection: socket.socket, status: int, content: object) -> None:
@@ -290,9 +324,12 @@ def _take(
     read = min(len(ahead), length)
     moving = _Moving(log)
     view = memoryview(buffer)
+    discarding = 0 if isinstance(connection, ssl.SSLSocket) else _DISCARD
     while read < length:
         moving.note(min(read - framing, size))
-        count = connection.recv_into(view, min(length - read, moving.piece))
+        # At full speed as any server has to. At a rate its own work is not what is looked at.
+        flags = discarding if moving.has_rate else 0
+        count = connection.recv_into(view, min(length - read, moving.piece), flags)
         if not count:
             return b""
         read += count
@@ -353,4 +390,6 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
+    # Run alone (-I), it finds what lies beside it; last, since some names there are the library's.
+    sys.path.append(str(Path(__file__).parent))
     _run(int(sys.argv[1]), *sys.argv[2:])
