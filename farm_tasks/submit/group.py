@@ -15,7 +15,7 @@ from farm_tasks.states import FAILURE, GROUPS_KEY, REVOKED, group_key
 from farm_tasks.submit import record
 from farm_tasks.submit.connection import reaching_redis, redis_client
 from farm_tasks.submit.group_feed import follow_sum, unknown_members
-from farm_tasks.submit.group_progress import GroupProgress, add_members, sum_of
+from farm_tasks.submit.group_progress import GroupProgress, add_members, read_sums, sum_of
 from farm_tasks.submit.submission import Submission
 from farm_tasks.transfer.progress import RATE_WINDOW
 
@@ -103,7 +103,10 @@ class Group:
             BrokerUnavailable: Redis cannot be reached.
         """
         with reaching_redis():
-            found = sum_of(redis_client(), self.id, [one.id for one in self.submissions]).progress
+            [known] = read_sums(redis_client(), [self.id])
+            if known is None:
+                known = sum_of(redis_client(), self.id, [one.id for one in self.submissions])
+        found = known.progress
         lacking = len(self.submissions) - found.files_total
         if lacking > 0:
             raise unknown_members(lacking, len(self.submissions))

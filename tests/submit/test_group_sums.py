@@ -27,6 +27,7 @@ from farm_tasks.states import (
     REVOKED,
     STARTED,
     SUCCESS,
+    group_channel,
     group_key,
     group_order_key,
     group_sum_key,
@@ -36,9 +37,11 @@ from farm_tasks.states import (
 from farm_tasks.stored_state import replace
 from farm_tasks.submit import Group, GroupProgress, Submission
 from farm_tasks.submit.connection import redis_client
+from farm_tasks.submit.group_feed import follow_members
 from farm_tasks.submit.group_progress import add_members, read_sums, sum_of
 from farm_tasks.submit.record import Record, decode
 from tests.support.failing_kitsu import SOME_ID
+from tests.support.redis_server import RedisServer
 
 STATES = st.sampled_from([STARTED, PROGRESS, "RETRY", SUCCESS, FAILURE, REVOKED, "CUSTOM"])
 MEMBERS = st.sampled_from(range(4))
@@ -375,3 +378,52 @@ def test_a_wait_that_is_too_short_says_how_many_run(alone: Mapping[str, str]) ->
     with pytest.raises(StillRunning, match=r"3 of 3 submissions have not ended after 0\.1 s"):
         group.wait(0.1)
     assert FINAL_STATES.isdisjoint(sum_of(redis_client(), group.id).states)
+
+
+def test_whoever_follows_a_group_has_one_subscription_and_sees_every_end(
+    alone: Mapping[str, str],
+) -> None:
+    members = uploads(40)
+    group = Group.of(members)
+    seen = follow_members(group.id, [one.id for one in members], 20)
+    first = [next(seen) for _ in members]
+    assert {one.state for one in first} == {QUEUED}
+    ends: dict[str, str] = {}
+    channels: set[bytes] = set()
+
+    def follow() -> None:
+        for record in seen:
+            channels.update(redis_client().pubsub_channels("celery-task-meta-*"))
+            ends[record.id] = record.state
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    for state in (STARTED, SUCCESS):
+        for one in members:
+            store(one, state, bytes_read=5, total=5)
+    thread.join(20)
+    assert ends == dict.fromkeys((one.id for one in members), SUCCESS)
+    assert channels == {group_channel(group.id).encode()}
+
+
+@pytest.mark.parametrize("loses_all", [False, True])
+def test_a_watch_goes_on_when_redis_comes_back(
+    alone: Mapping[str, str], broker: RedisServer, loses_all: bool
+) -> None:
+    redis_client().config_set("appendfsync", "always")
+    [one] = uploads(1)
+    group = Group.of([one])
+    kept = redis_client().get(result_key(one.id))
+    seen, records = group.watch(30), follow_members(group.id, [one.id], 30)
+    assert (next(seen).files_done, next(records).state) == (0, QUEUED)
+    broker.kill()
+    broker.start()
+    if loses_all:
+        redis_client().flushall()
+        # Its worker lives, and writes what it does.
+        assert replace(redis_client(), result_key(one.id), None, kept, 60)
+    ending = threading.Timer(0.5, store, [one, SUCCESS], {"bytes_read": 5, "total": 5})
+    ending.start()
+    assert [progress.files_done for progress in seen][-1] == 1
+    assert [record.state for record in records][-1] == SUCCESS
+    ending.join()
