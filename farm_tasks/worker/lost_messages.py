@@ -48,6 +48,9 @@ MOST_WAITING = 10_000
 """Messages in the queues above which nobody looks through them. When the queue is that long, one
 submission more or less can wait."""
 
+MOST_AT_ONCE = 10_000
+"""Submissions that are looked after in one look, those first that were not for the longest time."""
+
 MOST_RESENT = 10
 """How often one submission's message is sent again."""
 
@@ -88,7 +91,7 @@ class _Searcher:
         if self._too_many_wait(queues.ALL):
             return
         now = records.time()[0]
-        due = records.zrangebyscore(OPEN_KEY, 0, now - INTERVAL, start=0, num=MOST_WAITING)
+        due = records.zrangebyscore(OPEN_KEY, 0, now - INTERVAL, start=0, num=MOST_AT_ONCE)
         candidates = self._not_ended(records, [one.decode() for one in due])
         missing = self._missing(records, candidates)
         if missing and self._ended.wait(SECOND_LOOK):
