@@ -24,6 +24,8 @@ TOTAL = 10_000_000
 MOVING = 50
 """Members whose figures change; the others wait."""
 
+_LOOKS = 50
+
 RATE = 200
 """Changes a second: those of a hundred transfers."""
 
@@ -68,23 +70,44 @@ class BatchGrown:
 def batches_growing(run: Run, sizes: tuple[int, ...], seconds: float) -> list[BatchGrown]:
     """Make batches of these sizes, and move some of their members."""
     with small_farm(run, "batches"):
-        alone = statistics.median(_changes(_queued(MOVING), 1.0, 0)[0] for _ in range(3))
-        return [_measured(run, size, alone, seconds) for size in sizes]
+        alone = _in_redis(_queued(MOVING), seconds / 8)
+        made = [_made(run, size) for size in sizes]
+        looks: list[list[float]] = [[] for _ in made]
+        for _ in range(_LOOKS):  # side by side
+            for (group, _, _), took in zip(made, looks, strict=True):
+                took.append(_took(group.progress, 1))
+        return [
+            _measured(run, *batch, statistics.median(took), alone, seconds)
+            for batch, took in zip(made, looks, strict=True)
+        ]
 
 
-def _measured(run: Run, size: int, alone: float, seconds: float) -> BatchGrown:
+def _made(run: Run, size: int) -> tuple[Group, list[str], float]:
+    """A batch, its members, and the bytes that it takes for each."""
     run.tell(f"scale: a batch of {size:,}")
     members = _queued(size)
     before = redis_client().info("memory")["used_memory"]
     group = Group.of([Submission(one) for one in members])
-    each = (redis_client().info("memory")["used_memory"] - before) / size
-    moving = members[: min(size, MOVING)]
+    return group, members, (redis_client().info("memory")["used_memory"] - before) / size
+
+
+def _measured(
+    run: Run,
+    group: Group,
+    members: list[str],
+    each: float,
+    look: float,
+    alone: float,
+    seconds: float,
+) -> BatchGrown:
+    run.tell(f"scale: changes in a batch of {len(members):,}")
+    moving = members[: min(len(members), MOVING)]
     _changes(moving, 0.2, 0)  # from now on they are in one state
-    update = statistics.median(_changes(moving, 1.0, 0)[0] for _ in range(3))
-    _, commands = _changes(moving, 1.0, 0)
+    update = _in_redis(moving, seconds / 8)
+    _, commands = _changes(moving, seconds / 8, 0)
     return BatchGrown(
-        size,
-        _took(group.progress, 20),
+        len(members),
+        look,
         _took(lambda: sum(one.progress.bytes_read for one in group.records()), 3),
         update,
         alone,
@@ -92,6 +115,11 @@ def _measured(run: Run, size: int, alone: float, seconds: float) -> BatchGrown:
         100 * _watched(group, moving, seconds) / seconds,
         each,
     )
+
+
+def _in_redis(ids: list[str], seconds: float) -> float:
+    """Microseconds of a change in Redis: the median of three times ``seconds``."""
+    return statistics.median(_changes(ids, seconds, 0)[0] for _ in range(3))
 
 
 def _queued(count: int) -> list[str]:

@@ -23,8 +23,8 @@ from tests.support.worker import Worker
 SLOTS = 4
 """Of each worker: threads."""
 
-FAST = 800
-"""Transfers that are there for the CPU-bound part; half of them are timed."""
+FAST = 200
+"""Transfers whose time is taken in the CPU-bound part, of which there are enough."""
 
 SLOW_FILE, SLOW_SECONDS = 131_072, 0.8
 """A file of two pieces and how long it takes: no CPU is used meanwhile, as with real transfers."""
@@ -60,7 +60,7 @@ def _crew(run: Run, size: int, rounds: int) -> Crew:
         assert redis.process is not None
         server = psutil.Process(redis.process.pid)
         with running_submitters(environment["FARM_TASKS_WRITE_ROOTS"], 1) as [submitter]:
-            submitter.submit(SLOTS * size * (rounds + 10) + FAST)
+            submitter.submit(SLOTS * size * (rounds + 10) + 2 * FAST)
         kitsu.serve(SLOW_FILE, rate=SLOW_FILE / SLOW_SECONDS)
         with _running(run, size, environment):
             wait_until(lambda: kitsu.ended >= SLOTS * size, 60, 0.002)
@@ -71,7 +71,7 @@ def _crew(run: Run, size: int, rounds: int) -> Crew:
             commands = sum(one["calls"] for one in redis_client().info("commandstats").values())
             kitsu.serve(SMALL_FILE)
             _rate(kitsu, 2 * SLOTS * size)  # what was under way
-            fast = _rate(kitsu, FAST // 2)
+            fast = _rate(kitsu, FAST)
         return Crew(
             size,
             statistics.median(slow) / size,

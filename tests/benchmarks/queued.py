@@ -98,7 +98,7 @@ def growing(run: Run, sizes: tuple[int, ...], drain: int) -> list[Grown]:
                 submitter.submit(left - LAST)
                 last = submitter.submit(LAST)
                 each = _bytes_each(redis, size, empty)
-                looks = _looks()
+                looks = _looks(3 if run.full else 1)
                 lost = _look_for_lost()
                 drained = _drain(run, redis, kitsu, environment, drain)
                 found.append(Grown(size, each, last, *looks, lost, drained))
@@ -138,14 +138,14 @@ def _bytes_each(redis: RedisServer, size: int, empty: float) -> dict[str, float]
     return {name: count / size for name, count in parts.items()}
 
 
-def _looks() -> tuple[float, float, float, float]:
+def _looks(times: int) -> tuple[float, float, float, float]:
     [newest] = submit.recent(1)
     command = [sys.executable, "-m", "farm_tasks.cli"]
     return (
-        _took(lambda: _run([*command, "list"])),
-        _took(lambda: _run([*command, "status", newest.id])),
-        _took(submit.recent),
-        _took(lambda: submit.recent(states={FAILURE})),
+        _took(lambda: _run([*command, "list"]), times),
+        _took(lambda: _run([*command, "status", newest.id]), times),
+        _took(submit.recent, 3),
+        _took(lambda: submit.recent(states={FAILURE}), 3),
     )
 
 
@@ -153,7 +153,7 @@ def _run(command: list[str]) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ)
 
 
-def _took(call: Any, times: int = 3) -> float:
+def _took(call: Any, times: int) -> float:
     """Milliseconds; the least of some calls, since others are at work on the machine."""
     least = float("inf")
     for _ in range(times):

@@ -31,7 +31,7 @@ def measure(run: Run) -> Findings:
 
 def of_a_queue(run: Run, found: Findings) -> None:
     sizes = (1_000, 10_000, 100_000) if run.full else (1_000, 5_000)
-    grown = growing(run, sizes, 500 if run.full else 250)
+    grown = growing(run, sizes, 500 if run.full else 200)
     found.tables.append(
         Table(
             f"a queue as it grows; drained: {SMALL_FILE / 1000:g} KB files, one worker, {SLOTS} "
@@ -126,7 +126,7 @@ def of_submitters(run: Run, found: Findings) -> None:
 
 def of_batches(run: Run, found: Findings) -> None:
     sizes = (100, 1_000, 10_000) if run.full else (100, 10_000)
-    grown = batches_growing(run, sizes, 8.0 if run.full else 2.0)
+    grown = batches_growing(run, sizes, 8.0 if run.full else 1.5)
     found.tables.append(
         Table(
             f"a batch as it grows; the watcher with {RATE} changes a second",
@@ -174,7 +174,7 @@ def of_batches(run: Run, found: Findings) -> None:
 
 
 def of_workers(run: Run, found: Findings) -> None:
-    done = crews(run, (1, 2, 4, 8) if run.full else (1, 2), 12 if run.full else 4)
+    done = crews(run, (1, 2, 4, 8) if run.full else (1, 2), 12 if run.full else 3)
     found.tables.append(
         Table(
             f"workers of {SLOTS} threads; transfers of {SLOW_SECONDS:g} s each, and such as are "
