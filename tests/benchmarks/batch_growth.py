@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from farm_tasks.settings import settings
-from farm_tasks.states import PROGRESS, QUEUED, result_key
+from farm_tasks.states import (
+    PROGRESS,
+    QUEUED,
+    group_key,
+    group_order_key,
+    group_sum_key,
+    groups_of_key,
+    result_key,
+)
 from farm_tasks.stored_state import replace
 from farm_tasks.submit import Group, Submission
 from farm_tasks.submit.connection import redis_client, sender
@@ -86,9 +94,15 @@ def _made(run: Run, size: int) -> tuple[Group, list[str], float]:
     """A batch, its members, and the bytes that it takes for each."""
     run.tell(f"scale: a batch of {size:,}")
     members = _queued(size)
-    before = redis_client().info("memory")["used_memory"]
     group = Group.of([Submission(one) for one in members])
-    return group, members, (redis_client().info("memory")["used_memory"] - before) / size
+    shared = sum(_bytes(of(group.id)) for of in (group_key, group_sum_key, group_order_key))
+    own = statistics.mean(_bytes(groups_of_key(one)) for one in members[:100])
+    return group, members, shared / size + own
+
+
+def _bytes(key: str) -> int:
+    taken: int = redis_client().memory_usage(key, samples=0)
+    return taken
 
 
 def _measured(

@@ -98,7 +98,7 @@ def growing(run: Run, sizes: tuple[int, ...], drain: int) -> list[Grown]:
                 submitter.submit(left - LAST)
                 last = submitter.submit(LAST)
                 each = _bytes_each(redis, size, empty)
-                looks = _looks(3 if run.full else 1)
+                looks = _looks()
                 lost = _look_for_lost()
                 drained = _drain(run, redis, kitsu, environment, drain)
                 found.append(Grown(size, each, last, *looks, lost, drained))
@@ -138,12 +138,12 @@ def _bytes_each(redis: RedisServer, size: int, empty: float) -> dict[str, float]
     return {name: count / size for name, count in parts.items()}
 
 
-def _looks(times: int) -> tuple[float, float, float, float]:
+def _looks() -> tuple[float, float, float, float]:
     [newest] = submit.recent(1)
     command = [sys.executable, "-m", "farm_tasks.cli"]
     return (
-        _took(lambda: _run([*command, "list"]), times),
-        _took(lambda: _run([*command, "status", newest.id]), times),
+        _took(lambda: _run([*command, "list"]), 3),
+        _took(lambda: _run([*command, "status", newest.id]), 3),
         _took(submit.recent, 3),
         _took(lambda: submit.recent(states={FAILURE}), 3),
     )

@@ -174,7 +174,7 @@ def of_batches(run: Run, found: Findings) -> None:
 
 
 def of_workers(run: Run, found: Findings) -> None:
-    done = crews(run, (1, 2, 4, 8) if run.full else (1, 2), 12 if run.full else 3)
+    done = crews(run, (1, 2, 4, 8) if run.full else (1, 2), 12 if run.full else 2)
     found.tables.append(
         Table(
             f"workers of {SLOTS} threads; transfers of {SLOW_SECONDS:g} s each, and such as are "
