@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from farm_tasks.counting import of_change
+from farm_tasks.group_shares import TELL_GROUPS
+from farm_tasks.script import Script
 from farm_tasks.settings import settings
 from farm_tasks.states import (
     FINAL_STATES,
@@ -30,9 +32,10 @@ SHORTEST_WISH = 7 * 86400
 
 # In one step: a worker looks for the wish right after it has stored a state, and whoever has the
 # submission run again takes the wish back in the same step as it stores QUEUED.
-_WISH = f"""
+_WISH = Script(f"""
 {KEEP_COMPANY}
 {COUNT}
+{TELL_GROUPS}
 local current = redis.call('GET', KEYS[1])
 if (current and redis.sha1hex(current) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[2], 1, 'EX', ARGV[2])
@@ -41,9 +44,10 @@ if ARGV[3] ~= '' then
   keep_company(KEYS[3], KEYS[4], ARGV[4])
   redis.call('PUBLISH', KEYS[1], ARGV[3])
   count_from(5)
+  tell_groups(KEYS[1], ARGV[3], ARGV[4])
 end
 return 1
-"""
+""")
 
 
 def wish_to_cancel(redis: Any, submission_id: str) -> dict[str, Any] | None:
@@ -71,7 +75,7 @@ def wish_to_cancel(redis: Any, submission_id: str) -> dict[str, Any] | None:
         values = [digest(stored), wish_seconds, revoked, record_seconds]
         counts = of_change(_revoked(meta), meta["status"]) if ends_here else []
         all_keys = [*keys, *(one for one, _ in counts)]
-        if redis.eval(_WISH, len(all_keys), *all_keys, *values, *(one for _, one in counts)):
+        if _WISH.run(redis, all_keys, [*values, *(one for _, one in counts)]):
             return {**meta, "task_id": submission_id} if meta["status"] == RETRY else None
 
 

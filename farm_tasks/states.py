@@ -76,6 +76,29 @@ def group_key(group_id: str) -> str:
     return f"farm-tasks:group:{group_id}"
 
 
+def group_sum_key(group_id: str) -> str:
+    """Hash of what a group's members add up to: see :mod:`farm_tasks.group_shares`."""
+    return f"farm-tasks:group-sum:{group_id}"
+
+
+def group_order_key(group_id: str) -> str:
+    """Sorted set of a group's members that have a record: first what runs, then what failed."""
+    return f"farm-tasks:group-order:{group_id}"
+
+
+def groups_of_key(submission_id: str) -> str:
+    """Hash of the groups that a submission is in, and of what it has added to each one's sum."""
+    return f"farm-tasks:groups-of:{submission_id}"
+
+
+def group_channel(group_id: str) -> str:
+    """Where the id of each member is published when its share of the sum has changed.
+
+    Named as the records' channels are: users of Redis that may use those may use this one.
+    """
+    return result_key(group_id)
+
+
 def lease_key(submission_id: str) -> str:
     """Hash that says which worker's a submission is, and since when it was heard of."""
     return f"farm-tasks:lease:{submission_id}"

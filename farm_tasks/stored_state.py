@@ -9,6 +9,8 @@ from typing import Any
 from kombu.utils.json import dumps
 
 from farm_tasks.counting import Count
+from farm_tasks.group_shares import TELL_GROUPS
+from farm_tasks.script import Script
 from farm_tasks.states import KEY_FIELD, claim_key, ledger_key, result_key
 
 KEEP_COMPANY = """
@@ -40,17 +42,19 @@ never twice. A count that is refused changes nothing else.
 
 # Atomic: a write that timed out here may reach Redis later, when a stopped server goes on. By then
 # the state is another one, and the write does nothing.
-_REPLACE = f"""
+_REPLACE = Script(f"""
 {KEEP_COMPANY}
 {COUNT}
+{TELL_GROUPS}
 local current = redis.call('GET', KEYS[1])
 if (current and redis.sha1hex(current) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 keep_company(KEYS[2], KEYS[3], ARGV[3])
 redis.call('PUBLISH', KEYS[1], ARGV[2])
 count_from(4)
+tell_groups(KEYS[1], ARGV[2], ARGV[3])
 return 1
-"""
+""")
 
 
 def replace(
@@ -78,7 +82,7 @@ def replace(
     submission_id = name.removeprefix(result_key(""))
     keys = [key, claim_key(submission_id), ledger_key(submission_id), *(one for one, _ in counts)]
     fields = [one for _, one in counts]
-    return bool(redis.eval(_REPLACE, len(keys), *keys, digest(seen), value, seconds, *fields))
+    return bool(_REPLACE.run(redis, keys, [digest(seen), value, seconds, *fields]))
 
 
 def is_of_another_run(stored: Mapping[str, Any], arguments: Any) -> bool:

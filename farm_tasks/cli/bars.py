@@ -21,7 +21,9 @@ from farm_tasks.states import FAILURE, PROGRESS, QUEUED, RETRY, REVOKED, SUCCESS
 if TYPE_CHECKING:
     from farm_tasks.submit.record import Record
 
-FRAMES_PER_SECOND = 8
+FRAMES_PER_SECOND, FRAMES_OF_MANY = 8, 2
+MANY = 500
+"""With more submissions than this, each frame takes some of the time that watching is worth."""
 
 SILENCE = 15.0
 """Seconds without a report after which that is said: workers report every 5, even when stalled."""
@@ -61,7 +63,7 @@ class Bars:
         self._live = Live(
             console=self._console,
             get_renderable=self._draw,
-            refresh_per_second=FRAMES_PER_SECOND,
+            refresh_per_second=FRAMES_PER_SECOND if len(self._order) <= MANY else FRAMES_OF_MANY,
             redirect_stdout=False,
             redirect_stderr=False,
         )

@@ -82,7 +82,8 @@ def run(
 
     ids = [one.id for one in group.submissions]
     try:
-        follow_to_end(ids, views.choose(ids, as_json=as_json), name=f"--group {group.id}")
+        view = views.choose(ids, as_json=as_json)
+        follow_to_end(ids, view, name=f"--group {group.id}", group=group.id)
     except BaseException as error:
         # Ctrl-C as well: the transfers go on, and so far this is known of them.
         _write_known(report_path, entries)

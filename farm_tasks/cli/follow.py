@@ -53,7 +53,7 @@ def watch(
         submission_ids = tuple(one.id for one in Group.load(group).submissions)
     name = f"--group {group}" if group else " ".join(submission_ids)
     view = views.choose_dialect("json" if as_json else progress or "bar", submission_ids)
-    records = follow_to_end(submission_ids, view, timeout, name=name)
+    records = follow_to_end(submission_ids, view, timeout, name=name, group=group)
     click.get_current_context().exit(worst(map(exit_code, records)))
 
 
@@ -63,6 +63,7 @@ def follow_to_end(
     timeout: float | None = None,
     *,
     name: str | None = None,
+    group: str | None = None,
 ) -> list[Record]:
     """Show submissions until they have ended.
 
@@ -73,6 +74,7 @@ def follow_to_end(
         view: Where it is shown.
         timeout: Seconds after which to give up. None for never.
         name: What ``watch`` and ``cancel`` know them by; without one, Ctrl-C is the caller's.
+        group: The id of the group that consists of them, if they are one.
 
     Returns:
         The final records, in the order of the ids.
@@ -83,12 +85,14 @@ def follow_to_end(
         BrokerUnavailable: Redis cannot be reached.
     """
     from farm_tasks.submit.feed import follow  # noqa: PLC0415 (Celery is not for --help)
+    from farm_tasks.submit.group_feed import follow_members  # noqa: PLC0415
 
     ids = list(dict.fromkeys(submission_ids))
     latest: dict[str, Record] = {}
     try:
         with view:
-            for record in follow(ids, timeout):
+            changes = follow_members(group, ids, timeout) if group else follow(ids, timeout)
+            for record in changes:
                 latest[record.id] = record
                 view.show(record)
     except KeyboardInterrupt:

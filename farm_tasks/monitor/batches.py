@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from typing import Any
 
 from farm_tasks.errors import UnknownSubmission
-from farm_tasks.monitor.members import SHOWN, Standing, Sum, members, records
+from farm_tasks.monitor.members import SHOWN, members
 from farm_tasks.monitor.words import words
 from farm_tasks.plain_text import plain
-from farm_tasks.states import FAILURE, PROGRESS, RETRY, REVOKED, STARTED, SUCCESS
+from farm_tasks.states import group_key
+from farm_tasks.submit.connection import reaching_redis, redis_client
 from farm_tasks.submit.group import Group
+from farm_tasks.submit.group_progress import Sum, read_sums, sum_of
 from farm_tasks.submit.record import Record
 
 MOST_FILES = SHOWN
 """Files that are listed, what runs and what has failed first. The overall figures have all."""
 
-_ORDER = {PROGRESS: 0, STARTED: 1, RETRY: 2, FAILURE: 3, REVOKED: 4}
-_WAITING = 5
-"""Before those that have succeeded, which come last."""
-
 
 def batch(group_id: str) -> dict[str, Any]:
-    """One batch, JSON-safe.
+    """One batch, JSON-safe. A huge one costs as much as one of :data:`MOST_FILES` files.
 
     Returns:
-        ``id``, ``title``, the fields of :class:`~farm_tasks.submit.group.GroupProgress`,
+        ``id``, ``title``, the fields of :class:`~farm_tasks.submit.group_progress.GroupProgress`,
         ``percent``, ``seconds_left``, ``states`` (how many files are in each state), ``files``
         (:data:`MOST_FILES` at most) and ``files_not_listed``.
 
@@ -34,14 +31,16 @@ def batch(group_id: str) -> dict[str, Any]:
         UnknownSubmission: there is no such group, or it has expired.
         BrokerUnavailable: Redis cannot be reached.
     """
-    standing = members(group_id).look()
-    listed = sorted(standing.rest, key=lambda one: _ORDER.get(one.state, _WAITING))[:MOST_FILES]
-    listed += records(standing.shown[: MOST_FILES - len(listed)])
-    overall = _overall(group_id, standing)
+    with reaching_redis():
+        if not redis_client().exists(group_key(group_id)):
+            raise UnknownSubmission(f"There is no batch {group_id}, or it has expired.")
+        found = sum_of(redis_client(), group_id)
+    overall = _overall(group_id, found)
+    listed = members(group_id)
     return {
         **overall,
         "files": [_file(one) for one in listed],
-        "files_not_listed": overall["files_total"] - len(listed),
+        "files_not_listed": max(0, overall["files_total"] - len(listed)),
     }
 
 
@@ -53,34 +52,37 @@ def recent_batches(limit: int = 20) -> list[dict[str, Any]]:
     Raises:
         BrokerUnavailable: Redis cannot be reached.
     """
-    found = []
-    for group_id, made in Group.recent(limit):
-        try:
-            found.append({**_overall(group_id, members(group_id).look()), "made": made})
-        except UnknownSubmission:
-            continue  # expired since
-    return found
+    batches = Group.recent(limit)
+    ids = [group_id for group_id, _ in batches]
+    with reaching_redis():
+        redis = redis_client()
+        with redis.pipeline(transaction=False) as pipeline:
+            for one in ids:
+                pipeline.exists(group_key(one))
+            known = pipeline.execute()
+        sums = read_sums(redis, ids)
+        return [
+            {**_overall(group_id, found or sum_of(redis, group_id)), "made": made}
+            for (group_id, made), is_known, found in zip(batches, known, sums, strict=True)
+            if is_known  # else it has expired since
+        ]
 
 
-def _overall(group_id: str, standing: Standing) -> dict[str, Any]:
-    overall = standing.succeeded + Sum.of(standing.rest)
-    states = Counter(one.state for one in standing.rest)
-    states.update({SUCCESS: standing.succeeded.progress.files_total})
+def _overall(group_id: str, found: Sum) -> dict[str, Any]:
     return {
         "id": group_id,
-        "title": _title(overall),
-        **dataclasses.asdict(overall.progress),
-        "percent": overall.progress.percent,
-        "seconds_left": overall.progress.eta,
-        "states": {state: count for state, count in states.items() if count},
+        "title": _title(found),
+        **dataclasses.asdict(found.progress),
+        "percent": found.progress.percent,
+        "seconds_left": found.progress.eta,
+        "states": found.states,
     }
 
 
-def _title(overall: Sum) -> str:
+def _title(found: Sum) -> str:
     """What it does, and in which folder: nobody knows a batch by its id."""
-    functions = " and ".join(sorted(overall.functions)) or "transfers"
-    folder = overall.folder or ""
-    return plain(f"{functions}, {folder}" if folder.strip("/") else functions)
+    functions = " and ".join(found.functions) or "transfers"
+    return plain(f"{functions}, {found.folder}" if found.folder.strip("/") else functions)
 
 
 def _file(record: Record) -> dict[str, Any]:

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
         extract_frame_from_preview,
         extract_tile_from_preview,
     )
-    from farm_tasks.submit.group import Group, GroupProgress
+    from farm_tasks.submit.group import Group
+    from farm_tasks.submit.group_progress import GroupProgress
     from farm_tasks.submit.listing import recent
     from farm_tasks.submit.previews import (
         add_extra_preview,
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
 
 _MODULE_OF = {
     "Group": "group",
-    "GroupProgress": "group",
+    "GroupProgress": "group_progress",
     "Record": "record",
     "Submission": "submission",
     "add_attachment_files_to_comment": "comments",

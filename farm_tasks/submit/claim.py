@@ -25,6 +25,7 @@ from farm_tasks.states import (
     QUEUED,
     REVOKED,
     claim_key,
+    groups_of_key,
     ledger_key,
     result_key,
     submission_key,
@@ -43,6 +44,7 @@ _LOOK_AGAIN = 0.05
 _KEEP = f"""
 {KEEP_COMPANY}
 redis.call('EXPIRE', KEYS[1], ARGV[1])
+redis.call('EXPIRE', KEYS[5], ARGV[1])
 keep_company(KEYS[2], KEYS[3], ARGV[1])
 redis.pcall('HINCRBY', KEYS[4], ARGV[2], 1)
 """
@@ -107,7 +109,8 @@ def submit_once(record: dict[str, Any]) -> str:
             stored = json.loads(seen)
             _check_function(key, record["name"], stored)
             if stored["status"] not in {FAILURE, REVOKED}:
-                keys = result_key(holder), claim_key(holder), ledger_key(holder), DEDUPE
+                names = (result_key, claim_key, ledger_key)
+                keys = [*(of(holder) for of in names), DEDUPE, groups_of_key(holder)]
                 redis.eval(_KEEP, len(keys), *keys, settings().record_seconds, SAME_KEY)
                 _see_it_sent(holder)
                 return holder

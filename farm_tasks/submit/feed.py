@@ -46,7 +46,7 @@ def follow(submission_ids: Sequence[str], timeout: float | None = None) -> Itera
                 if record.is_final:
                     running.pop(record.id, None)
                 before = seen.get(record.id)
-                if before is None or _is_news(record, before):
+                if before is None or is_news(record, before):
                     seen[record.id] = record
                     yield record
             left = deadline - time.monotonic()
@@ -57,7 +57,7 @@ def follow(submission_ids: Sequence[str], timeout: float | None = None) -> Itera
         subscription.close()
 
 
-def _is_news(record: Record, before: Record) -> bool:
+def is_news(record: Record, before: Record) -> bool:
     """Whether ``record`` is not just what was published before ``before`` was read."""
     if record == before or before.is_final:
         return False

@@ -10,59 +10,20 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from farm_tasks.errors import FarmTasksError, StillRunning, UnknownSubmission
-from farm_tasks.functions import is_download
 from farm_tasks.settings import settings
-from farm_tasks.states import FAILURE, GROUPS_KEY, REVOKED, SUCCESS, group_key
-from farm_tasks.submit import feed, record
+from farm_tasks.states import FAILURE, GROUPS_KEY, REVOKED, group_key
+from farm_tasks.submit import record
 from farm_tasks.submit.connection import reaching_redis, redis_client
+from farm_tasks.submit.group_feed import follow_sum, unknown_members
+from farm_tasks.submit.group_progress import GroupProgress, add_members, read_sums, sum_of
 from farm_tasks.submit.submission import Submission
 from farm_tasks.transfer.progress import RATE_WINDOW
 
 LISTED = 90 * 86400
 """Seconds that a group stays on the list of groups, at least: submitters share it."""
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class GroupProgress:
-    """How far a group is.
-
-    Attributes:
-        files_done: Submissions that ended well.
-        files_failed: Submissions that failed or were cancelled.
-        files_total: All of them.
-        bytes_read: Bytes transferred so far, over all.
-        total: Bytes in all, as far as they are known: a download's size shows when it begins.
-        rate: Bytes per second over the last few seconds.
-        fraction: 0 to 1 of the files, each with its own share of what it has moved.
-        sizes_known: Whether ``total`` holds all of them.
-    """
-
-    files_done: int
-    files_failed: int
-    files_total: int
-    bytes_read: int
-    total: int
-    rate: float = 0.0
-    fraction: float = 0.0
-    sizes_known: bool = True
-
-    @property
-    def percent(self) -> float | None:
-        """0 to 100 of the bytes where all sizes are known, else of the files."""
-        if not self.files_total:
-            return None
-        if self.files_done + self.files_failed == self.files_total:
-            return 100.0
-        if self.sizes_known and self.total > 0:
-            return min(100.0, 100.0 * self.bytes_read / self.total)
-        return 100.0 * self.fraction
-
-    @property
-    def eta(self) -> float | None:
-        """Seconds left at that rate, or None when it cannot be told."""
-        if not self.sizes_known or self.rate <= 0 or self.total <= 0:
-            return None
-        return max(0, self.total - self.bytes_read) / self.rate
+_AT_ONCE = 1000
+"""Records in one answer of Redis, which serves nobody else meanwhile: some 2 MB."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,14 +46,17 @@ class Group:
             BrokerUnavailable: Redis cannot be reached.
         """
         group = cls(str(uuid.uuid4()), tuple(dict.fromkeys(submissions)))
+        ids = [one.id for one in group.submissions]
         with reaching_redis(), redis_client().pipeline() as pipeline:
-            for one in group.submissions:
-                pipeline.rpush(group_key(group.id), one.id)
+            if ids:
+                pipeline.rpush(group_key(group.id), *ids)
             pipeline.expire(group_key(group.id), settings().record_seconds)
             now = time.time()
             pipeline.zadd(GROUPS_KEY, {group.id: now})
             pipeline.zremrangebyscore(GROUPS_KEY, 0, now - max(settings().record_seconds, LISTED))
             pipeline.execute()
+            # After the list: should this stop half-way, whoever looks at the group goes on.
+            add_members(redis_client(), group.id, ids)
         return group
 
     @classmethod
@@ -121,22 +85,42 @@ class Group:
         return cls(group_id, tuple(dict.fromkeys(Submission(one.decode()) for one in members)))
 
     def records(self) -> list[record.Record]:
-        """All members' records, in order, in one round trip."""
-        return record.read_many([one.id for one in self.submissions])
+        """All members' records, in order.
+
+        Raises:
+            UnknownSubmission: one has none, or it has expired.
+            BrokerUnavailable: Redis cannot be reached.
+        """
+        ids = [one.id for one in self.submissions]
+        pieces = [ids[first : first + _AT_ONCE] for first in range(0, len(ids), _AT_ONCE)]
+        return [one for piece in pieces for one in record.read_many(piece)]
 
     def progress(self) -> GroupProgress:
-        """The overall progress as it is now."""
-        return add_up(self.records())
+        """The overall progress as it is now. It costs the same for any number of members.
+
+        Raises:
+            UnknownSubmission: a member has no record.
+            BrokerUnavailable: Redis cannot be reached.
+        """
+        with reaching_redis():
+            [known] = read_sums(redis_client(), [self.id])
+            if known is None:
+                known = sum_of(redis_client(), self.id, [one.id for one in self.submissions])
+        found = known.progress
+        lacking = len(self.submissions) - found.files_total
+        if lacking > 0:
+            raise unknown_members(lacking, len(self.submissions))
+        return dataclasses.replace(found, rate=0.0)
 
     def watch(self, timeout: float | None = None) -> Iterator[GroupProgress]:
-        """Yield the overall progress each time that a member's changes, until all have ended."""
-        records: dict[str, record.Record] = {}
+        """Yield the overall progress as it changes, a few times a second, until all have ended.
+
+        Raises:
+            As :meth:`progress` does.
+        """
         readings: deque[tuple[float, int]] = deque()
-        for change in feed.follow([one.id for one in self.submissions], timeout):
-            records[change.id] = change
-            if len(records) < len(self.submissions):
-                continue
-            overall = add_up(list(records.values()))
+        for found in follow_sum(self.id, [one.id for one in self.submissions], timeout):
+            overall = found.progress
             now = time.monotonic()
             readings.append((now, overall.bytes_read))
             while len(readings) > 2 and now - readings[1][0] >= RATE_WINDOW:
@@ -154,16 +138,23 @@ class Group:
         Raises:
             StillRunning: some have not ended after ``timeout`` seconds.
         """
-        ended: dict[str, record.Record] = {}
-        for change in feed.follow([one.id for one in self.submissions], timeout):
-            if change.is_final:
-                ended[change.id] = change
-        if len(ended) < len(self.submissions):
-            raise StillRunning(
-                f"{len(self.submissions) - len(ended)} of {len(self.submissions)} submissions "
-                f"have not ended after {timeout:g} s."
-            )
-        return [_outcome(ended[one.id]) for one in self.submissions]
+        ids = [one.id for one in self.submissions]
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = None if deadline is None else deadline - time.monotonic()
+            for _ in follow_sum(self.id, ids, left):
+                pass
+            records = self.records()
+            running = sum(not one.is_final for one in records)
+            if not running:
+                return [_outcome(one) for one in records]
+            if deadline is not None and time.monotonic() >= deadline:
+                raise StillRunning(
+                    f"{running} of {len(ids)} submissions have not ended after {timeout:g} s."
+                )
+            # One was retried just now; should its group not have been told, it is so now.
+            with reaching_redis():
+                add_members(redis_client(), self.id, ids)
 
     def cancel(self) -> None:
         """Cancel every member."""
@@ -182,22 +173,3 @@ def _outcome(ended: record.Record) -> Any:
         return ended.outcome()
     except FarmTasksError as error:
         return error
-
-
-def add_up(records: Sequence[record.Record]) -> GroupProgress:
-    """The overall progress of what has these records."""
-    ended = [one for one in records if one.is_final]
-    done = sum(one.state == SUCCESS for one in ended)
-    open_ones = [one.progress for one in records if not one.is_final]
-    fraction = len(ended) + sum((one.percent or 0.0) / 100.0 for one in open_ones)
-    return GroupProgress(
-        files_done=done,
-        files_failed=len(ended) - done,
-        files_total=len(records),
-        bytes_read=sum(one.progress.bytes_read for one in records),
-        total=sum(one.progress.total for one in records),
-        fraction=fraction / len(records) if records else 0.0,
-        # A download's size shows when it begins: a bar that counted those so far would fall back.
-        sizes_known=all(one.total > 0 for one in open_ones)
-        and not any(is_download(one.function) for one in records),
-    )

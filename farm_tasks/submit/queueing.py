@@ -13,6 +13,8 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from farm_tasks import message
+from farm_tasks.group_shares import TELL_GROUPS
+from farm_tasks.script import Script
 from farm_tasks.settings import settings
 from farm_tasks.states import (
     INDEX_KEY,
@@ -32,8 +34,9 @@ INDEX_SECONDS = 90 * 86400
 
 # All or nothing, and only while record and key are what they were when they were looked at. What
 # the last run ended with is forgotten; what it has done is not.
-_STORE = f"""
+_STORE = Script(f"""
 {KEEP_COMPANY}
+{TELL_GROUPS}
 local current = redis.call('GET', KEYS[1])
 if (current and redis.sha1hex(current) or '') ~= ARGV[1] then return 0 end
 if KEYS[6] then
@@ -49,8 +52,9 @@ redis.call('ZREMRANGEBYSCORE', KEYS[3], 0, ARGV[8])
 redis.call('DEL', KEYS[4])
 redis.call('HDEL', KEYS[5], 'result', 'failing_since', 'crashes')
 redis.call('PUBLISH', KEYS[1], ARGV[5])
+tell_groups(KEYS[1], ARGV[5], ARGV[6])
 return 1
-"""
+""")
 
 
 def store_queued(
@@ -85,7 +89,7 @@ def store_queued(
     now, seconds = time.time(), settings().record_seconds
     values = [digest(seen), holder, submission_id, token, encoded, seconds, now]
     oldest = now - max(seconds, INDEX_SECONDS)
-    return bool(redis_client().eval(_STORE, len(keys), *keys, *values, oldest))
+    return bool(_STORE.run(redis_client(), keys, [*values, oldest]))
 
 
 def send_message(record: dict[str, Any]) -> None:

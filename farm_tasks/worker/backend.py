@@ -16,7 +16,9 @@ from redis.retry import Retry
 
 from farm_tasks.cancelling import wish_to_cancel
 from farm_tasks.counting import Count, of_change
+from farm_tasks.group_shares import TELL_GROUPS
 from farm_tasks.queues import priority_name
+from farm_tasks.script import Script
 from farm_tasks.states import (
     FARM_JOB_FIELD,
     FINAL_STATES,
@@ -43,9 +45,10 @@ _FOREVER = 365 * 86400
 
 # As farm_tasks.stored_state.replace, and what belongs to an end: it is open no more; of what has
 # ended well nothing that it did will be asked for again, and it needs no owner.
-_STORE = f"""
+_STORE = Script(f"""
 {KEEP_COMPANY}
 {COUNT}
+{TELL_GROUPS}
 {RELEASE}
 local current = redis.call('GET', KEYS[1])
 if (current and redis.sha1hex(current) or '') ~= ARGV[1] then return 0 end
@@ -55,9 +58,10 @@ redis.call('PUBLISH', KEYS[1], ARGV[2])
 if ARGV[4] ~= '' then redis.call('ZREM', KEYS[4], ARGV[#ARGV]) end
 if ARGV[4] == '{SUCCESS}' then redis.call('DEL', KEYS[3]) end
 if ARGV[5] ~= '' then release(KEYS[5], ARGV[5], {REMEMBERED}) end
+tell_groups(KEYS[1], ARGV[2], ARGV[3])
 count_from(6)
 return 1
-"""
+""")
 
 
 class TransferBackend(RedisBackend):  # type: ignore[misc]
@@ -182,7 +186,7 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
             *(one for _, one in counts),
             submission_id,
         ]
-        return bool(self.client.eval(_STORE, len(keys), *keys, *values))
+        return bool(_STORE.run(self.client, keys, values))
 
     def _get_result_meta(
         self, result: Any, state: str, traceback: Any, request: Any, **options: Any

@@ -13,7 +13,7 @@ import contextlib
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,6 +47,9 @@ SECOND_LOOK = 2 * RENEWAL
 MOST_WAITING = 10_000
 """Messages in the queues above which nobody looks through them. When the queue is that long, one
 submission more or less can wait."""
+
+MOST_AT_ONCE = 10_000
+"""Submissions that are looked after in one look, those first that were not for the longest time."""
 
 MOST_RESENT = 10
 """How often one submission's message is sent again."""
@@ -85,69 +88,74 @@ class _Searcher:
         # Not released: whoever comes within the interval has nothing to do.
         if not records.set(lock_key("lost-messages"), 1, nx=True, ex=int(INTERVAL)):
             return
-        while True:
-            now = records.time()[0]
-            due = records.zrangebyscore(OPEN_KEY, 0, now - INTERVAL, start=0, num=_BATCH)
-            candidates = self._not_ended(records, [one.decode() for one in due])
-            missing = self._missing(records, candidates)
-            if missing and self._ended.wait(SECOND_LOOK):
-                return
-            missing = self._missing(records, self._not_ended(records, missing))
-            # First: should sending fail, they are looked after again.
-            if due:
-                later = {one: now for one in candidates if one not in missing}
-                if later:
-                    records.zadd(OPEN_KEY, later, xx=True)
-            for submission_id in missing:
-                self._send_again(records, submission_id, now)
-            if len(due) < _BATCH:
-                return
+        if self._too_many_wait(queues.ALL):
+            return
+        now = records.time()[0]
+        due = records.zrangebyscore(OPEN_KEY, 0, now - INTERVAL, start=0, num=MOST_AT_ONCE)
+        candidates = self._not_ended(records, [one.decode() for one in due])
+        missing = self._missing(records, candidates)
+        if missing and self._ended.wait(SECOND_LOOK):
+            return
+        missing = self._missing(records, self._not_ended(records, missing))
+        # First: should sending fail, they are looked after again.
+        later = dict.fromkeys(candidates, now)
+        for one in missing:
+            del later[one]
+        if later:
+            records.zadd(OPEN_KEY, later, xx=True)
+        for submission_id in missing:
+            self._send_again(records, submission_id, now)
 
     def _not_ended(self, records: Any, ids: list[str]) -> list[str]:
         """Those that have not; the others are looked after no more."""
-        if not ids:
-            return []
-        stored = records.mget([result_key(one) for one in ids])
-        open_ids = [
-            one
-            for one, record in zip(ids, stored, strict=True)
-            if _status(record) not in FINAL_STATES | {None}
-        ]
-        ended = set(ids) - set(open_ids)
-        if ended:
-            records.zrem(OPEN_KEY, *ended)
+        open_ids: list[str] = []
+        for some in _in_batches(ids):
+            stored = records.mget([result_key(one) for one in some])
+            still_open = [
+                one
+                for one, record in zip(some, stored, strict=True)
+                if _status(record) not in FINAL_STATES | {None}
+            ]
+            ended = set(some) - set(still_open)
+            if ended:
+                records.zrem(OPEN_KEY, *ended)
+            open_ids += still_open
         return open_ids
 
     def _missing(self, records: Any, ids: list[str]) -> list[str]:
         """Those that are nowhere."""
-        if not ids:
+        homeless = [one for some in _in_batches(ids) for one in self._homeless(records, some)]
+        if not homeless:
             return []
+        names = {*queues.ALL, *_queues(records, homeless)}
+        if self._too_many_wait(names):
+            return []
+        with self._channel() as channel, channel.conn_or_acquire() as client:
+            found = set()
+            for one in _lists(channel, names):
+                found |= {_id(payload) for payload in client.lrange(one, 0, -1)}
+            # With a worker last: that is where a message goes from its queue.
+            found |= {_id(one, is_held=True) for one in client.hvals(channel.unacked_key)}
+        return [one for one in homeless if one not in found]
+
+    def _homeless(self, records: Any, ids: list[str]) -> list[str]:
+        """Those that no worker has."""
         with records.pipeline(transaction=False) as pipeline:
             for one in ids:
                 pipeline.hget(lease_key(one), "renewed")
             renewals = pipeline.execute()
         # That of a dead worker stays until somebody takes it, which needs a message.
         latest = records.time()[0] - LEASE - SUSPICION
-        homeless = [
+        return [
             one
             for one, renewed in zip(ids, renewals, strict=True)
             if renewed is None or float(renewed) < latest
         ]
-        if not homeless:
-            return []
+
+    def _too_many_wait(self, names: Iterable[str]) -> bool:
         with self._channel() as channel, channel.conn_or_acquire() as client:
-            names = {*queues.ALL, *_queues(records, homeless)}
-            lists = [
-                channel._q_for_pri(name, priority)  # noqa: SLF001 (kombu names them nowhere)
-                for name in names
-                for priority in channel.priority_steps
-            ]
-            if sum(client.llen(one) for one in lists) > MOST_WAITING:
-                return []
-            # With a worker last: that is where a message goes from its queue.
-            found = {_id(one) for name in lists for one in client.lrange(name, 0, -1)}
-            found |= {_id(one, is_held=True) for one in client.hvals(channel.unacked_key)}
-        return [one for one in homeless if one not in found]
+            waiting: int = sum(client.llen(one) for one in _lists(channel, names))
+        return waiting > MOST_WAITING
 
     @contextlib.contextmanager
     def _channel(self) -> Iterator[Any]:
@@ -201,10 +209,25 @@ class _Searcher:
         logger.error("%s failed: %s", submission_id, reason)
 
 
+def _in_batches(ids: list[str]) -> Iterator[list[str]]:
+    return (ids[first : first + _BATCH] for first in range(0, len(ids), _BATCH))
+
+
+def _lists(channel: Any, names: Iterable[str]) -> list[str]:
+    """The lists in Redis that queues consist of, one for each priority."""
+    return [
+        channel._q_for_pri(name, priority)  # noqa: SLF001 (kombu names them nowhere)
+        for name in names
+        for priority in channel.priority_steps
+    ]
+
+
 def _queues(records: Any, ids: list[str]) -> set[str]:
     """The queues that their records name: a studio may have some of its own."""
-    stored = records.mget([result_key(one) for one in ids])
-    found = [json.loads(one).get("queue") for one in stored if _status(one)]
+    found = []
+    for some in _in_batches(ids):
+        stored = records.mget([result_key(one) for one in some])
+        found += [json.loads(one).get("queue") for one in stored if _status(one)]
     return {one for one in found if isinstance(one, str)}
 
 

@@ -48,6 +48,7 @@ def running_farm(
     files: Path | None = None,
     by_road: bool = False,
     authority: Authority | None = None,
+    app: str = "farm_tasks",
 ) -> Iterator[Farm]:
     """Run a farm, and make this process its submitter.
 
@@ -58,6 +59,7 @@ def running_farm(
         files: The folder of the files that move, by default one in ``folder``.
         by_road: Whether the worker's results go through :attr:`Farm.road`.
         authority: Who certifies the server, which then speaks TLS.
+        app: The worker's.
     """
     files = files or folder / "files"
     files.mkdir(exist_ok=True)
@@ -77,7 +79,7 @@ def running_farm(
         if by_road:
             environment["FARM_TASKS_RESULT_BACKEND"] = f"redis://127.0.0.1:{road.port}/1"
         with (
-            running_worker(folder / "worker", environment, pool, concurrency) as worker,
+            running_worker(folder / "worker", environment, pool, concurrency, app) as worker,
             # A submitter has the addresses of Redis and no more.
             environment_of(addresses),
         ):

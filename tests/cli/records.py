@@ -6,7 +6,9 @@ import json
 import uuid
 from typing import Any
 
+from farm_tasks.settings import settings
 from farm_tasks.states import PROGRESS, QUEUED, result_key
+from farm_tasks.stored_state import replace
 from farm_tasks.submit.connection import redis_client, sender
 from farm_tasks.submit.record import Record
 from farm_tasks.transfer.progress import Progress
@@ -33,9 +35,7 @@ def store(submission_id: str, state: str, result: Any, progress: Progress | None
     meta["result"] = backend.encode_result(result, state)
     if progress is not None:
         meta["progress"] = progress.to_dict()
-    encoded = backend.encode(meta)
-    redis_client().set(key, encoded)
-    redis_client().publish(key, encoded)
+    assert replace(redis_client(), key, stored, backend.encode(meta), settings().record_seconds)
 
 
 def submitted(file_path: str = "/show/SQ01_SH010_v001.mp4") -> str:

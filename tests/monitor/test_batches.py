@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import uuid
 from collections.abc import Iterator
@@ -13,12 +12,11 @@ import pytest
 from farm_tasks import submit
 from farm_tasks.errors import Rejected, UnknownSubmission
 from farm_tasks.monitor.batches import MOST_FILES, batch, recent_batches
-from farm_tasks.monitor.members import Sum
 from farm_tasks.states import FAILURE, PROGRESS, SUCCESS, group_key, result_key
 from farm_tasks.submit import Group, Submission
 from farm_tasks.submit.connection import redis_client
 from farm_tasks.transfer.progress import Progress
-from tests.cli.records import record, store
+from tests.cli.records import store
 from tests.support.environment import environment_of
 from tests.support.redis_server import running_redis
 
@@ -110,14 +108,15 @@ def test_a_batch_is_known_by_what_it_does_and_where(
     assert batch(Group.of(uploads).id)["title"] == f"upload_working_file, {tmp_path}"
 
 
-def test_a_batch_whose_members_expire_goes_on_with_the_others(uploads: list[Submission]) -> None:
+def test_what_a_batch_has_done_stays_known_when_a_record_expires(
+    uploads: list[Submission],
+) -> None:
     group = Group.of(uploads)
+    store(uploads[1].id, SUCCESS, {"id": "x"}, Progress(100, 100))
     redis_client().delete(result_key(uploads[1].id))
-    assert batch(group.id)["files_total"] == 2
-    for one in uploads:
-        redis_client().delete(result_key(one.id))
-    with pytest.raises(UnknownSubmission):
-        batch(group.id)
+    found = batch(group.id)
+    assert (found["files_total"], found["files_done"], found["bytes_read"]) == (3, 1, 100)
+    assert (len(found["files"]), found["files_not_listed"]) == (2, 1)
 
 
 def test_the_newest_batches_come_first(uploads: list[Submission]) -> None:
@@ -137,28 +136,27 @@ def test_of_a_huge_batch_the_overall_figures_have_all_and_the_list_does_not(
     assert found["bytes_read"] == 50 * (MOST_FILES + 7)
 
 
-def test_what_has_succeeded_is_read_once(uploads: list[Submission]) -> None:
-    done, failed, runs = uploads
-    group = Group.of(uploads)
-    store(done.id, SUCCESS, {"id": "x"}, Progress(100, 100, file="/p/sq010/a.mp4"))
-    store(failed.id, FAILURE, Rejected("Kitsu does not take .exr files."))
-    moving(runs, 10)
-    first = batch(group.id)
-    with reading_ids() as ids:
-        moving(runs, 60)
-        [second] = recent_batches(1)
-    assert sorted(ids) == sorted([failed.id, runs.id])
-    assert (second["bytes_read"], second["files_done"]) == (first["bytes_read"] + 50, 1)
-    assert second["title"] == first["title"]
-
-    # What has failed may be retried: the batch moves again.
-    for one in (failed, runs):
+def test_a_look_at_the_batches_reads_no_record_and_a_page_those_that_it_lists(
+    redis: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("farm_tasks.monitor.members.SHOWN", 5)
+    many = [Submission(str(uuid.uuid4())) for _ in range(20)]
+    for one in many:
+        moving(one, 50)
+    group = Group.of(many)
+    for one in many[:18]:
         store(one.id, SUCCESS, {"id": "x"}, Progress(100, 100))
-    assert recent_batches(1)[0]["percent"] == 100.0
+    store(many[18].id, FAILURE, Rejected("Kitsu does not take .exr files."))
     with reading_ids() as ids:
-        assert recent_batches(1)[0]["states"] == {"SUCCESS": 3}
-        assert batch(group.id)["files_total"] == 3
-    assert sorted(ids) == sorted(one.id for one in uploads)  # to list them, once
+        assert recent_batches(1)[0]["states"] == {"SUCCESS": 18, "FAILURE": 1, "PROGRESS": 1}
+        assert not ids
+        found = batch(group.id)
+    assert (
+        [one["id"] for one in found["files"]]
+        == ids
+        == [one.id for one in [many[19], many[18], *many[:3]]]
+    )
+    assert found["files_not_listed"] == 15
 
 
 def test_an_ended_batch_that_is_retried_moves_again(uploads: list[Submission]) -> None:
@@ -201,21 +199,5 @@ def test_a_record_that_nobody_can_read_hides_no_other(
         forged = json.dumps({**stored, **forged})
     redis_client().set(result_key(uploads[0].id), forged)
     for found in (batch(group.id), recent_batches(1)[0]):
-        assert (found["files_total"], found["id"]) == (2, group.id)
+        assert (found["files_total"], found["id"]) == (3, group.id)
         json.dumps(found, allow_nan=False)
-
-
-def test_parts_of_a_batch_add_up_to_the_whole() -> None:
-    records = [
-        record(PROGRESS, bytes_read=10, total=100, rate=5.0, file="/p/sq010/a.mp4"),
-        record(SUCCESS, bytes_read=70, total=70, file="/p/sq020/b.mp4"),
-        record(FAILURE, bytes_read=1, total=9),
-        record(PROGRESS, bytes_read=0, total=0, function="download_preview_file"),
-    ]
-    whole = Sum.of(records)
-    assert (whole.folder, whole.progress.sizes_known) == ("/p", False)
-    for count in range(5):
-        parts = Sum.of(records[:count]) + Sum.of(records[count:])
-        assert parts.progress.fraction == pytest.approx(whole.progress.fraction)
-        same = dataclasses.replace(parts.progress, fraction=whole.progress.fraction)
-        assert dataclasses.replace(parts, progress=same) == whole

@@ -159,6 +159,12 @@ def test_the_whole_road_works_by_tls_with_the_rights_of_the_docs(studio: Studio)
             Submission.load(plain.id).wait(60)
         group = submit.Group.of([submission, cancelled])
         assert len(submit.Group.load(group.id).submissions) == 2
+        assert (group.progress().files_done, len(group.wait(20))) == (2, 2)
+        assert list(group.watch(20))[-1].percent == 100.0
+        running = submit.upload_working_file(WORKING_FILE, new_file(studio, 5_000_000))
+        following = submit.Group.of([submission, running])
+        assert [one.files_done for one in following.watch(60)][-1] == 2
+        assert submit.recent(states={"SUCCESS"})
     studio.kitsu.serve(0)
     assert not refusals(studio)
     assert studio.road.served > 4

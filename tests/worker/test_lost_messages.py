@@ -146,3 +146,32 @@ def test_one_whose_message_vanishes_again_and_again_is_listed_as_failed(broker: 
         dropped.wait(1)
     dropped.retry()
     assert waiting(broker) == [dropped.id]
+
+
+def test_the_queues_are_looked_through_once_however_many_are_open(
+    broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lost_messages, "_BATCH", 3)
+    for number in range(10):
+        submit.upload_working_file(SOME_ID, f"/projects/{number}")
+    lost = json.loads(broker.lindex(UPLOADS, 4))["headers"]["id"]
+    broker.lrem(UPLOADS, 1, broker.lindex(UPLOADS, 4))
+    broker.config_resetstat()
+    look()
+    calls = broker.info("commandstats")["cmdstat_lrange"]["calls"]
+    assert lost in waiting(broker)
+    assert len(waiting(broker)) == 10
+    broker.config_resetstat()
+    look()  # nothing is missing
+    assert broker.info("commandstats")["cmdstat_lrange"]["calls"] == calls / 2
+
+
+def test_nobody_reads_records_while_the_queue_is_long(
+    broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        submit.upload_working_file(SOME_ID, f"/projects/{number}")
+    monkeypatch.setattr(lost_messages, "MOST_WAITING", 2)
+    broker.config_resetstat()
+    look()
+    assert {"cmdstat_mget", "cmdstat_lrange"}.isdisjoint(broker.info("commandstats"))
