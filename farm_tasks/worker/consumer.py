@@ -22,6 +22,7 @@ from farm_tasks.worker import limits
 from farm_tasks.worker.envelope import Unacceptable, check_delivered
 from farm_tasks.worker.logs import of_task
 from farm_tasks.worker.pulse import pulse
+from farm_tasks.worker.waking import WakeablePoller
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,15 @@ class TransferConsumer(Consumer):  # type: ignore[misc]
             self.qos.decrement_eventually()
             self.qos.update()  # or it would come back here at once
             task.message.requeue()
+
+    def call_soon(self, p: Any, *arguments: Any, **options: Any) -> Any:
+        """What a slot has the loop do: acknowledge its message. It is free by then: see waking."""
+        called = super().call_soon(p, *arguments, **options)
+        channel = getattr(self.task_consumer, "channel", None)
+        poller = getattr(getattr(channel, "connection", None), "cycle", None)
+        if isinstance(poller, WakeablePoller):
+            poller.ring()
+        return called
 
     def perform_pending_operations(self) -> None:
         """What Celery does in each turn of a loop without timers, which is Windows's."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 import logging
 import os
 import threading
@@ -114,17 +115,33 @@ class Lease:
         Raises:
             RedisError: Redis cannot be reached.
         """
+        owner, _ = self.take_and_look(lambda _pipeline: None)
+        return owner
+
+    def take_and_look(self, look: Callable[[Any], object]) -> tuple[str | None, list[Any]]:
+        """Take it, and read in the same round trip what its owner has to know.
+
+        Args:
+            look: Is given a pipeline to ask what it wants.
+
+        Returns:
+            As :meth:`take`, and the answers. If it is ours, they are of a moment when it was.
+
+        Raises:
+            RedisError: Redis cannot be reached.
+        """
         dead = ""
         while True:
-            taken, owner = self._redis.eval(
-                _TAKE, 1, self.key, self.owner, dead, LEASE, SUSPICION, _FORGOTTEN
-            )
+            with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.eval(_TAKE, 1, self.key, self.owner, dead, LEASE, SUSPICION, _FORGOTTEN)
+                look(pipeline)
+                (taken, owner), *answers = pipeline.execute()
             before: str = owner.decode()
             if taken:
                 self.followed_a_crash = before not in {"", self.owner}
-                return None
+                return None, answers
             if dead == before or not is_dead(before):
-                return before
+                return before, answers
             dead = before
 
     def release(self) -> None:
@@ -214,8 +231,13 @@ def is_dead(owner: str) -> bool:
     return state == "Z" or (bool(now_started) and now_started != started)
 
 
+@functools.lru_cache(maxsize=1)
+def _process(pid: int) -> str:
+    return f"{_this_machine()}/{pid}/{_stat(pid)[1]}"
+
+
 def _this_process() -> str:
-    return f"{_this_machine()}/{os.getpid()}/{_stat(os.getpid())[1]}"
+    return _process(os.getpid())  # after a fork, another one
 
 
 def _this_machine() -> str:

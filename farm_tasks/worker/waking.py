@@ -2,8 +2,8 @@
 
 A worker whose slots are full asks Redis for no message (``worker_disable_prefetch``) and sleeps. In
 the prefork pool a result arrives on a pipe, which wakes it. In a pool of threads, or of greenlets,
-nothing arrives anywhere: the free slot would wait for whatever wakes the loop next, which is a
-timer, a quarter of a second later and more.
+nothing arrives anywhere: the message that is done with would wait to be acknowledged, and the free
+slot for work, until a timer wakes the loop, half a second later or more.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from farm_tasks import submit
-from farm_tasks.states import OPEN_KEY, SUCCESS
+from farm_tasks.counting import ENDED
+from farm_tasks.states import SUCCESS
 from farm_tasks.submit.record import read_many
 from tests.acceptance.farm import Farm, running_farm
 from tests.benchmarks.draining import Crew, Drain
@@ -245,8 +246,15 @@ def _peer(name: str, farm: Farm, folder: Path) -> Iterator[Peer]:
 def _our_crew(kind: str, farm: Farm) -> Crew:
     sent: list[str] = []
     redis = farm.redis.client(1)
+    ended_before = 0
+
+    def ended() -> int:
+        return sum(map(int, redis.hvals(ENDED)))
 
     def submit_one(number: int) -> None:
+        nonlocal ended_before
+        if not sent:
+            ended_before = ended()
         entity = str(uuid.uuid4())
         if kind == THUMBNAILS:
             path = str(farm.folder / f"task-{number}.png")
@@ -265,7 +273,7 @@ def _our_crew(kind: str, farm: Farm) -> Crew:
         if failed:
             raise AssertionError(f"{failed} of {len(states)} {kind} failed")
 
-    return Crew(farm.worker, farm.redis, submit_one, lambda: not redis.zcard(OPEN_KEY), check)
+    return Crew(farm.worker, farm.redis, submit_one, lambda: ended() >= ended_before + len(sent), check)
 
 
 @contextlib.contextmanager
