@@ -21,9 +21,8 @@ from typing import Any
 
 import redis
 from amqp.exceptions import PreconditionFailed, RecoverableConnectionError
-from kombu.transport import TRANSPORT_ALIASES, pyamqp
+from kombu.transport import TRANSPORT_ALIASES, pyamqp, virtual
 from kombu.transport import redis as kombu_redis
-from kombu.transport import virtual
 from kombu.utils.json import dumps
 
 from farm_tasks import queues

@@ -73,7 +73,9 @@ class _Pool:
         self._pool = pool
         self._farm = farm
         self._found = found
-        self._counts = dict(zip(KINDS, (2000, 500, 500) if run.full else (240, 80, 80), strict=True))
+        self._counts = dict(
+            zip(KINDS, (2000, 500, 500) if run.full else (240, 80, 80), strict=True)
+        )
         self._rounds = 3
         self._peers = {
             LOOP: stack.enter_context(_peer("requests", farm, farm.folder)),
@@ -132,7 +134,9 @@ class _Pool:
                     self._found.promises.append(Promise(text, beside, goal, floor))
             rates = [one.draining for one in drains[kind]]
             cpu = Figure.of(1e3 * (one.task.children + one.task.main) for one in drains[kind])
-            rows.append((f"{kind}: {OUR_TASKS}", *_rate(Figure.ratio(rates, loop), rates), cpu.text()))
+            rows.append(
+                (f"{kind}: {OUR_TASKS}", *_rate(Figure.ratio(rates, loop), rates), cpu.text())
+            )
         title = f"small files, {self._pool}, {SLOTS} at once, {self._sizes()}"
         columns = ("", f"x {LOOP}", "files/s", "CPU ms/file")
         self._found.tables.append(Table(title, columns, rows))
@@ -145,7 +149,10 @@ class _Pool:
         for name, samples in drains.items():
             rates = [one.draining for one in samples]
             beside = Figure.ratio(rates, so_set)
-            whole, submitting = Figure.of(streams[name]), Figure.of(one.submitting for one in samples)
+            whole, submitting = (
+                Figure.of(streams[name]),
+                Figure.of(one.submitting for one in samples),
+            )
             rows.append((name, *_rate(beside, rates), whole.text(0), submitting.text(0)))
             tasks, submissions = [one.task for one in samples], [one.submission for one in samples]
             costs.append(
@@ -273,7 +280,9 @@ def _our_crew(kind: str, farm: Farm) -> Crew:
         if failed:
             raise AssertionError(f"{failed} of {len(states)} {kind} failed")
 
-    return Crew(farm.worker, farm.redis, submit_one, lambda: ended() >= ended_before + len(sent), check)
+    return Crew(
+        farm.worker, farm.redis, submit_one, lambda: ended() >= ended_before + len(sent), check
+    )
 
 
 @contextlib.contextmanager
