@@ -31,19 +31,22 @@ from farm_tasks.states import (
     STARTED,
     SUCCESS,
     claim_key,
+    lease_key,
     ledger_key,
 )
 from farm_tasks.stored_state import COUNT, KEEP_COMPANY, digest, is_of_another_run
+from farm_tasks.worker.lease import RELEASE, REMEMBERED, Lease
 from farm_tasks.worker.patience import is_away
 
 _FOREVER = 365 * 86400
 """Seconds: for a studio that has set ``result_expires`` to none."""
 
-# As farm_tasks.stored_state.replace, and what belongs to an end: it is open no more, and of what
-# has ended well nothing that it did will be asked for again.
+# As farm_tasks.stored_state.replace, and what belongs to an end: it is open no more; of what has
+# ended well nothing that it did will be asked for again, and it needs no owner.
 _STORE = f"""
 {KEEP_COMPANY}
 {COUNT}
+{RELEASE}
 local current = redis.call('GET', KEYS[1])
 if (current and redis.sha1hex(current) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
@@ -51,7 +54,8 @@ keep_company(KEYS[2], KEYS[3], ARGV[3])
 redis.call('PUBLISH', KEYS[1], ARGV[2])
 if ARGV[4] ~= '' then redis.call('ZREM', KEYS[4], ARGV[#ARGV]) end
 if ARGV[4] == '{SUCCESS}' then redis.call('DEL', KEYS[3]) end
-count_from(5)
+if ARGV[5] ~= '' then release(KEYS[5], ARGV[5], {REMEMBERED}) end
+count_from(6)
 return 1
 """
 
@@ -130,11 +134,16 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
             if stored is not None and not _may_follow(stored, state, meta):
                 return
             value: bytes = self.encode(meta).encode()
-            if self._replace(key, seen, value, stored, meta):
+            lease = getattr(request, "lease", None) if state == SUCCESS else None
+            if lease is not None:
+                lease.ends = True
+            if self._replace(key, seen, value, stored, meta, lease):
                 break
             seen, stored = self._look(key)
         if request is not None:
             request.stored = value, meta
+        if lease is not None:
+            request.lease_ended = True
         if seen is None:
             # Sent by its name alone, not by our submitter: from now on it is listed as well.
             self.client.zadd(INDEX_KEY, {task_id: time.time()}, nx=True)
@@ -151,6 +160,7 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
         value: bytes,
         stored: dict[str, Any] | None,
         meta: dict[str, Any],
+        lease: Lease | None,
     ) -> bool:
         state, submission_id = meta["status"], meta["task_id"]
         before = None if stored is None else stored["status"]
@@ -160,6 +170,7 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
             claim_key(submission_id),
             ledger_key(submission_id),
             OPEN_KEY,
+            lease_key(submission_id),
             *(one for one, _ in counts),
         ]
         values = [
@@ -167,6 +178,7 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
             value,
             int(self.expires or _FOREVER),
             state if state in FINAL_STATES else "",
+            "" if lease is None else lease.owner,
             *(one for _, one in counts),
             submission_id,
         ]

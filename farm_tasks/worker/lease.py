@@ -35,7 +35,7 @@ RENEWAL = 5.0
 _FORGOTTEN = 86400
 """Seconds after which Redis forgets a lease that nobody released."""
 
-_REMEMBERED = 6 * 3600
+REMEMBERED = 6 * 3600
 """Seconds for which a lease that was released refuses an owner that it was taken from before: a
 machine that was suspended wakes up and goes on, whatever has happened meanwhile."""
 
@@ -75,11 +75,19 @@ end
 return kept
 """
 
-_RELEASE = """
-if redis.call('HGET', KEYS[1], 'owner') == ARGV[1] then
-  redis.call('HSET', KEYS[1], 'owner', '')
-  redis.call('EXPIRE', KEYS[1], ARGV[2])
+RELEASE = """
+local function release(lease, owner, seconds)
+  if redis.call('HGET', lease, 'owner') == owner then
+    redis.call('HSET', lease, 'owner', '')
+    redis.call('EXPIRE', lease, seconds)
+  end
 end
+"""
+"""For scripts that store the end of what a lease was held for, and release it in the same step."""
+
+_RELEASE = f"""
+{RELEASE}
+release(KEYS[1], ARGV[1], ARGV[2])
 """
 
 logger = logging.getLogger(__name__)
@@ -98,6 +106,8 @@ class Lease:
 
     Attributes:
         owner: Who this is: machine, process and a number of its own.
+        followed_a_crash: Whether it was taken from one who had not let go of it.
+        ends: Whether its owner is about to release it: nobody has taken it then.
     """
 
     def __init__(self, redis: Any, key: str) -> None:
@@ -105,6 +115,7 @@ class Lease:
         self.key = key
         self.owner = f"{_this_process()}/{uuid.uuid4().hex[:12]}"
         self.followed_a_crash = False
+        self.ends = False
 
     def take(self) -> str | None:
         """Take it if it is free, or its owner is dead.
@@ -147,7 +158,7 @@ class Lease:
     def release(self) -> None:
         """Let go of it. Where Redis cannot be reached, it runs out by itself."""
         with contextlib.suppress(RedisError):
-            self._redis.eval(_RELEASE, 1, self.key, self.owner, _REMEMBERED)
+            self._redis.eval(_RELEASE, 1, self.key, self.owner, REMEMBERED)
 
 
 class Keeper:
@@ -210,7 +221,7 @@ class Keeper:
     def _lose(self, lease: Lease) -> None:
         with self._lock:
             held = self._held.pop(lease, None)
-        if held is not None:  # else it was let go of meanwhile
+        if held is not None and not lease.ends:  # else it was let go of meanwhile
             lost, context = held
             context.run(logger.warning, "%s belongs to another worker now.", lease.key)
             lost()

@@ -197,7 +197,7 @@ class RedisLedger:
 
 
 def returned(noted: bytes | None) -> Any:
-    """What a function returned, of what the ledger's field for it holds; None if it holds nothing."""
+    """What a function returned, of what its field of a ledger holds; None of an empty one."""
     return None if noted is None else json.loads(noted)
 
 

@@ -347,7 +347,8 @@ def _let_go(task: Task, **_: Any) -> None:
     if lease is None:
         return
     _keeper.get().let_go(lease)
-    lease.release()
+    if not getattr(task.request, "lease_ended", False):  # else with its state, in one step
+        lease.release()
 
 
 assert states.REVOKED == REVOKED  # noqa: S101 (farm_tasks.states spells Celery's states out)

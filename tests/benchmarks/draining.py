@@ -112,7 +112,7 @@ class Crew:
         )
 
     def stream(self, tasks: int) -> float:
-        """Tasks per second from the first submission to the last end, the worker at it all along."""
+        """Tasks per second from the first submission to the last end, while the worker runs."""
         begun = time.perf_counter()
         for number in range(tasks):
             self.submit(number)

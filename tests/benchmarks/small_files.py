@@ -1,4 +1,4 @@
-"""Thumbnails, avatars and attachments: files per second, beside a bare loop and Celery's own no-op."""
+"""Thumbnails, avatars, attachments: files per second beside a bare loop and Celery's own no-op."""
 
 from __future__ import annotations
 

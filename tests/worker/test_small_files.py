@@ -16,11 +16,13 @@ from farm_tasks.states import (
     QUEUED,
     STARTED,
     SUCCESS,
+    lease_key,
     ledger_key,
     result_key,
 )
 from farm_tasks.submit.connection import redis_client, sender
 from farm_tasks.worker.backend import TransferBackend
+from farm_tasks.worker.lease import Lease
 from tests.acceptance.farm import running_farm
 from tests.support.environment import environment_of
 from tests.support.redis_server import running_redis
@@ -45,7 +47,7 @@ def _records_of(redis: Any, path: str) -> list[dict[str, Any]]:
     """What is published of a download until it has ended."""
     with redis, redis.pubsub(ignore_subscribe_messages=True) as published:
         published.psubscribe(result_key("*"))
-        wait_until(lambda: redis.pubsub_numpat(), 5)
+        wait_until(redis.pubsub_numpat, 5)
         submit.download_preview_file_thumbnail(ID, path).wait(30)
         records: list[dict[str, Any]] = []
         for message in published.listen():
@@ -106,7 +108,13 @@ def test_an_end_is_stored_with_all_that_belongs_to_it(tmp_path: Path) -> None:
         for state, ledgers in ((FAILURE, 1), (SUCCESS, 0)):
             redis.zadd(OPEN_KEY, {state: 1})
             redis.hset(ledger_key(state), "step:x", "{}")
-            backend.store_result(state, None, state, request=Context({"id": state}))
+            request = Context({"id": state})
+            request.lease = Lease(redis, lease_key(state))
+            assert request.lease.take() is None
+            backend.store_result(state, None, state, request=request)
+            # After a failure the task has something left to do in Kitsu, and releases it then.
+            left = b"" if state == SUCCESS else request.lease.owner.encode()
+            assert redis.hget(lease_key(state), "owner") == left
             assert redis.zscore(OPEN_KEY, state) is None
             assert redis.exists(ledger_key(state)) == ledgers
         backend.client.close()
