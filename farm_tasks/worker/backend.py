@@ -30,14 +30,34 @@ from farm_tasks.states import (
     REVOKED,
     STARTED,
     SUCCESS,
+    claim_key,
+    lease_key,
     ledger_key,
-    result_key,
 )
-from farm_tasks.stored_state import is_of_another_run, replace
+from farm_tasks.stored_state import COUNT, KEEP_COMPANY, digest, is_of_another_run
+from farm_tasks.worker.lease import RELEASE, REMEMBERED, Lease
 from farm_tasks.worker.patience import is_away
 
 _FOREVER = 365 * 86400
 """Seconds: for a studio that has set ``result_expires`` to none."""
+
+# As farm_tasks.stored_state.replace, and what belongs to an end: it is open no more; of what has
+# ended well nothing that it did will be asked for again, and it needs no owner.
+_STORE = f"""
+{KEEP_COMPANY}
+{COUNT}
+{RELEASE}
+local current = redis.call('GET', KEYS[1])
+if (current and redis.sha1hex(current) or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+keep_company(KEYS[2], KEYS[3], ARGV[3])
+redis.call('PUBLISH', KEYS[1], ARGV[2])
+if ARGV[4] ~= '' then redis.call('ZREM', KEYS[4], ARGV[#ARGV]) end
+if ARGV[4] == '{SUCCESS}' then redis.call('DEL', KEYS[3]) end
+if ARGV[5] ~= '' then release(KEYS[5], ARGV[5], {REMEMBERED}) end
+count_from(6)
+return 1
+"""
 
 
 class TransferBackend(RedisBackend):  # type: ignore[misc]
@@ -84,6 +104,86 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
         else:
             super().mark_as_revoked(task_id, reason, request, store_result, state)
 
+    def _store_result(
+        self,
+        task_id: str,
+        result: Any,
+        state: str,
+        traceback: Any = None,
+        request: Any = None,
+        **_: Any,
+    ) -> Any:
+        """Store, unless that would turn an end back. Looked at and written in one step.
+
+        Celery's own look before it writes is not atomic, and protects SUCCESS alone.
+        """
+        self.ensure(self._store_unless_final, (task_id, result, state, traceback, request))
+        return result
+
+    def _store_unless_final(
+        self, task_id: str, result: Any, state: str, traceback: Any, request: Any
+    ) -> None:
+        key = self.get_key_for_task(task_id)
+        # What this run has stored last is most likely there still. If not, nothing is written.
+        seen, stored = getattr(request, "stored", None) or self._look(key)
+        while True:
+            meta = self._get_result_meta(result, state, traceback, request)
+            meta["task_id"] = task_id
+            if state != PROGRESS:
+                meta["progress"] = getattr(request, "progress", None) or _progress_of(stored)
+            if stored is not None and not _may_follow(stored, state, meta):
+                return
+            value: bytes = self.encode(meta).encode()
+            lease = getattr(request, "lease", None) if state == SUCCESS else None
+            if lease is not None:
+                lease.ends = True
+            if self._replace(key, seen, value, stored, meta, lease):
+                break
+            seen, stored = self._look(key)
+        if request is not None:
+            request.stored = value, meta
+        if lease is not None:
+            request.lease_ended = True
+        if seen is None:
+            # Sent by its name alone, not by our submitter: from now on it is listed as well.
+            self.client.zadd(INDEX_KEY, {task_id: time.time()}, nx=True)
+
+    def _look(self, key: Any) -> tuple[bytes | None, dict[str, Any] | None]:
+        """What is stored, as it is and decoded."""
+        seen = self.client.get(key)
+        return seen, None if seen is None else self.decode(seen)
+
+    def _replace(
+        self,
+        key: Any,
+        seen: bytes | None,
+        value: bytes,
+        stored: dict[str, Any] | None,
+        meta: dict[str, Any],
+        lease: Lease | None,
+    ) -> bool:
+        state, submission_id = meta["status"], meta["task_id"]
+        before = None if stored is None else stored["status"]
+        counts = _counts(meta, before)
+        keys = [
+            key,
+            claim_key(submission_id),
+            ledger_key(submission_id),
+            OPEN_KEY,
+            lease_key(submission_id),
+            *(one for one, _ in counts),
+        ]
+        values = [
+            digest(seen),
+            value,
+            int(self.expires or _FOREVER),
+            state if state in FINAL_STATES else "",
+            "" if lease is None else lease.owner,
+            *(one for _, one in counts),
+            submission_id,
+        ]
+        return bool(self.client.eval(_STORE, len(keys), *keys, *values))
+
     def _get_result_meta(
         self, result: Any, state: str, traceback: Any, request: Any, **options: Any
     ) -> dict[str, Any]:
@@ -96,56 +196,30 @@ class TransferBackend(RedisBackend):  # type: ignore[misc]
         delivery = getattr(request, "delivery_info", None)
         if delivery:
             meta[PRIORITY_FIELD] = priority_name(delivery.get("priority"))
-        if state != PROGRESS:
-            meta["progress"] = getattr(request, "progress", None) or self._stored_progress(request)
         return meta
 
-    def _stored_progress(self, request: Any) -> dict[str, Any] | None:
-        """The last figures in Redis, for a state that is stored by another process or thread."""
-        task_id = getattr(request, "id", None)
-        stored = self.get(result_key(task_id)) if task_id else None
-        if not stored:
-            return None
-        meta: dict[str, Any] = self.decode(stored)
-        progress = meta["result"] if meta["status"] in {QUEUED, PROGRESS} else meta.get("progress")
-        return progress if isinstance(progress, dict) else None
 
-    def _set_with_state(self, key: Any, value: Any, state: str) -> None:
-        self.ensure(self._set_unless_final, (key, value, state))
+def _may_follow(stored: dict[str, Any], state: str, meta: dict[str, Any]) -> bool:
+    """Whether a state may be stored in the place of what is there."""
+    before = stored["status"]
+    if before == SUCCESS or (before in FINAL_STATES and state not in FINAL_STATES):
+        return False
+    if state != STARTED:
+        return True
+    # A message that came twice: its submission is under way; or one that is about to be dropped.
+    return before != PROGRESS and not is_of_another_run(stored, meta.get("kwargs"))
 
-    def _set_unless_final(self, key: Any, value: Any, state: str) -> None:
-        """Store, unless that would turn an end back. Looked at and written in one step.
 
-        Celery's own look before it writes is not atomic, and protects SUCCESS alone.
-        """
-        while True:
-            seen = self.client.get(key)
-            if seen is not None:
-                stored = self.decode(seen)
-                before = stored["status"]
-                if before == SUCCESS or (before in FINAL_STATES and state not in FINAL_STATES):
-                    return
-                if state == STARTED and before == PROGRESS:
-                    return  # a message that came twice: its submission is under way
-                if state == STARTED and is_of_another_run(stored, self.decode(value)["kwargs"]):
-                    return  # it is about to be dropped
-            seconds = int(self.expires or _FOREVER)
-            if replace(self.client, key, seen, value, seconds, self._counts(seen, value, state)):
-                break
-        if seen is None:
-            # Sent by its name alone, not by our submitter: from now on it is listed as well.
-            submission_id = self.decode(value)["task_id"]
-            self.client.zadd(INDEX_KEY, {submission_id: time.time()}, nx=True)
-        if state in FINAL_STATES:
-            submission_id = self.decode(value)["task_id"]
-            self.client.zrem(OPEN_KEY, submission_id)
-            if state == SUCCESS:
-                # Nothing of what it did will be asked for again; not before its end is stored.
-                self.client.delete(ledger_key(submission_id))
+def _progress_of(stored: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The last figures in Redis, for a state that is stored by another process or thread."""
+    if stored is None:
+        return None
+    is_figures = stored["status"] in {QUEUED, PROGRESS}
+    progress = stored.get("result") if is_figures else stored.get("progress")
+    return progress if isinstance(progress, dict) else None
 
-    def _counts(self, seen: Any, value: Any, state: str) -> list[Count]:
-        """What is counted with a state, if it is an end or a retry."""
-        if state not in FINAL_STATES and state != RETRY:
-            return []
-        before = None if seen is None else self.decode(seen)["status"]
-        return of_change(self.decode(value), before)
+
+def _counts(meta: dict[str, Any], before: str | None) -> list[Count]:
+    """What is counted with a state, if it is an end or a retry."""
+    state = meta["status"]
+    return of_change(meta, before) if state in FINAL_STATES or state == RETRY else []

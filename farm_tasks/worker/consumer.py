@@ -54,18 +54,14 @@ class TransferConsumer(Consumer):  # type: ignore[misc]
             self.qos.update()  # or it would come back here at once
             task.message.requeue()
 
-    def call_soon(self, p: Any, *args: Any, **kwargs: Any) -> Any:
-        """Have the loop do something: mostly acknowledge what a slot has done, so that it is free.
-
-        A pool of threads says so from one of them while the loop sleeps, until a timer of Celery's
-        perhaps; so it is woken.
-        """
-        operation = super().call_soon(p, *args, **kwargs)
-        channel = getattr(self.task_consumer, "channel", None)  # none between two connections
-        cycle = getattr(getattr(channel, "connection", None), "cycle", None)
-        if isinstance(cycle, WakeablePoller):
-            cycle.ring()
-        return operation
+    def call_soon(self, p: Any, *arguments: Any, **options: Any) -> Any:
+        """What a slot has the loop do: acknowledge its message. It is free by then: see waking."""
+        called = super().call_soon(p, *arguments, **options)
+        channel = getattr(self.task_consumer, "channel", None)
+        poller = getattr(getattr(channel, "connection", None), "cycle", None)
+        if isinstance(poller, WakeablePoller):
+            poller.ring()
+        return called
 
     def perform_pending_operations(self) -> None:
         """What Celery does in each turn of a loop without timers, which is Windows's."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 import logging
 import os
 import threading
@@ -34,7 +35,7 @@ RENEWAL = 5.0
 _FORGOTTEN = 86400
 """Seconds after which Redis forgets a lease that nobody released."""
 
-_REMEMBERED = 6 * 3600
+REMEMBERED = 6 * 3600
 """Seconds for which a lease that was released refuses an owner that it was taken from before: a
 machine that was suspended wakes up and goes on, whatever has happened meanwhile."""
 
@@ -74,11 +75,19 @@ end
 return kept
 """
 
-_RELEASE = """
-if redis.call('HGET', KEYS[1], 'owner') == ARGV[1] then
-  redis.call('HSET', KEYS[1], 'owner', '')
-  redis.call('EXPIRE', KEYS[1], ARGV[2])
+RELEASE = """
+local function release(lease, owner, seconds)
+  if redis.call('HGET', lease, 'owner') == owner then
+    redis.call('HSET', lease, 'owner', '')
+    redis.call('EXPIRE', lease, seconds)
+  end
 end
+"""
+"""For scripts that store the end of what a lease was held for, and release it in the same step."""
+
+_RELEASE = f"""
+{RELEASE}
+release(KEYS[1], ARGV[1], ARGV[2])
 """
 
 logger = logging.getLogger(__name__)
@@ -97,6 +106,8 @@ class Lease:
 
     Attributes:
         owner: Who this is: machine, process and a number of its own.
+        followed_a_crash: Whether it was taken from one who had not let go of it.
+        ends: Whether its owner is about to release it: nobody has taken it then.
     """
 
     def __init__(self, redis: Any, key: str) -> None:
@@ -104,6 +115,7 @@ class Lease:
         self.key = key
         self.owner = f"{_this_process()}/{uuid.uuid4().hex[:12]}"
         self.followed_a_crash = False
+        self.ends = False
 
     def take(self) -> str | None:
         """Take it if it is free, or its owner is dead.
@@ -114,23 +126,39 @@ class Lease:
         Raises:
             RedisError: Redis cannot be reached.
         """
+        owner, _ = self.take_and_look(lambda _pipeline: None)
+        return owner
+
+    def take_and_look(self, look: Callable[[Any], object]) -> tuple[str | None, list[Any]]:
+        """Take it, and read in the same round trip what its owner has to know.
+
+        Args:
+            look: Is given a pipeline to ask what it wants.
+
+        Returns:
+            As :meth:`take`, and the answers. If it is ours, they are of a moment when it was.
+
+        Raises:
+            RedisError: Redis cannot be reached.
+        """
         dead = ""
         while True:
-            taken, owner = self._redis.eval(
-                _TAKE, 1, self.key, self.owner, dead, LEASE, SUSPICION, _FORGOTTEN
-            )
+            with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.eval(_TAKE, 1, self.key, self.owner, dead, LEASE, SUSPICION, _FORGOTTEN)
+                look(pipeline)
+                (taken, owner), *answers = pipeline.execute()
             before: str = owner.decode()
             if taken:
                 self.followed_a_crash = before not in {"", self.owner}
-                return None
+                return None, answers
             if dead == before or not is_dead(before):
-                return before
+                return before, answers
             dead = before
 
     def release(self) -> None:
         """Let go of it. Where Redis cannot be reached, it runs out by itself."""
         with contextlib.suppress(RedisError):
-            self._redis.eval(_RELEASE, 1, self.key, self.owner, _REMEMBERED)
+            self._redis.eval(_RELEASE, 1, self.key, self.owner, REMEMBERED)
 
 
 class Keeper:
@@ -193,7 +221,7 @@ class Keeper:
     def _lose(self, lease: Lease) -> None:
         with self._lock:
             held = self._held.pop(lease, None)
-        if held is not None:  # else it was let go of meanwhile
+        if held is not None and not lease.ends:  # else it was let go of meanwhile
             lost, context = held
             context.run(logger.warning, "%s belongs to another worker now.", lease.key)
             lost()
@@ -214,8 +242,13 @@ def is_dead(owner: str) -> bool:
     return state == "Z" or (bool(now_started) and now_started != started)
 
 
+@functools.lru_cache(maxsize=1)
+def _process(pid: int) -> str:
+    return f"{_this_machine()}/{pid}/{_stat(pid)[1]}"
+
+
 def _this_process() -> str:
-    return f"{_this_machine()}/{os.getpid()}/{_stat(os.getpid())[1]}"
+    return _process(os.getpid())  # after a fork, another one
 
 
 def _this_machine() -> str:

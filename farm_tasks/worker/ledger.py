@@ -42,7 +42,9 @@ return 1
 _STEP = "step:"
 _CRASHES = "crashes"
 _FAILING_SINCE = "failing_since"
-_RESULT = "result"
+RESULT = "result"
+"""The field of a ledger that holds what the function returned, as :func:`returned` reads it."""
+
 
 T = TypeVar("T")
 
@@ -150,8 +152,7 @@ class RedisLedger:
 
     def result(self) -> Any:
         """What the function returned, where only the storing of its end was missed; else None."""
-        noted = self._patiently(lambda: self._redis.hget(self._key, _RESULT))
-        return None if noted is None else json.loads(noted)
+        return returned(self._patiently(lambda: self._redis.hget(self._key, RESULT)))
 
     def note_result(self, result: Any) -> None:
         """Note that all is done.
@@ -159,7 +160,7 @@ class RedisLedger:
         Raises:
             LostOwnership: another worker has the submission now.
         """
-        self._write(_RESULT, json.dumps(result))
+        self._write(RESULT, json.dumps(result))
 
     def failing_since(self) -> float:
         """When the first of the tries failed that have failed ever since: Redis' time."""
@@ -193,6 +194,11 @@ class RedisLedger:
 
     def _patiently(self, ask: Callable[[], T]) -> T:
         return patiently(ask, self._check)
+
+
+def returned(noted: bytes | None) -> Any:
+    """What a function returned, of what its field of a ledger holds; None of an empty one."""
+    return None if noted is None else json.loads(noted)
 
 
 def _seconds() -> int:

@@ -25,6 +25,10 @@ from farm_tasks.worker.shutdown import stopping
 if TYPE_CHECKING:
     from celery import Celery, Task
 
+FIRST = 0.1
+"""Seconds until a transfer is reported for the first time. What has ended by then, as a thumbnail
+has, is told by the record of its end and by one event: nobody saw it move."""
+
 INTERVAL = 0.5
 """Seconds between two reports of a transfer, each with an event; the last one comes at once."""
 
@@ -47,7 +51,8 @@ class _Report:
         self.began = time.monotonic()
         self.meter = meter
         self.context = contextvars.copy_context()  # for which task the log speaks
-        self.due = 0.0
+        self.due = self.began + FIRST
+        self.noticed = False
         self.last: Progress | None = None
         self.last_at = 0.0
         self.counted = 0
@@ -67,7 +72,9 @@ class Reporter:
         self._app = app
         self._moved = moved
         self._lock = threading.Lock()
+        self._sending = threading.Lock()
         self._wake = threading.Event()
+        self._wakes_at = 0.0
         self._reports: set[_Report] = set()
         self._thread: threading.Thread | None = None
         self._dispatcher: Any = None
@@ -79,7 +86,7 @@ class Reporter:
         """Report ``meter`` as the progress of the task that this thread runs, until the end.
 
         On leaving, the last figures are on the request, for the backend to store with the final
-        state, and have been written once more unless Redis is away.
+        state; what was reported before has been once more, unless Redis is away.
         """
         report = _Report(task, meter)
         with self._lock:
@@ -89,16 +96,24 @@ class Reporter:
                     target=self._run, name="farm-tasks-reporter", daemon=True
                 )
                 self._thread.start()
-        self._wake.set()
+            is_early = report.due < self._wakes_at
+        if is_early:
+            self._wake.set()
         try:
             yield
         finally:
             report.closing = True
-            self._wake.set()
-            # The backend refuses a late PROGRESS, so this wait is for the figures' sake only.
-            report.closed.wait(3 * PATIENCE)
             with self._lock:
-                self._reports.discard(report)
+                if not report.noticed:
+                    self._reports.discard(report)
+            if report.noticed:
+                self._wake.set()
+                # The backend refuses a late PROGRESS, so this wait is for the figures' sake only.
+                report.closed.wait(3 * PATIENCE)
+                with self._lock:
+                    self._reports.discard(report)
+            else:
+                self._send_event(report, meter.read())
             self._count(report)
             report.request.progress = meter.read().to_dict()
 
@@ -108,16 +123,18 @@ class Reporter:
             now = time.monotonic()
             with self._lock:
                 reports = list(self._reports)
+                due = [one for one in reports if one.closing or one.due <= now]
+                for report in due:
+                    report.noticed = True
+                self._wakes_at = min((one.due for one in reports), default=now + REPEAT)
             if stopping():
                 for report in reports:
                     if not report.meter.stopped:
                         report.meter.stop(WorkerStopping())
-            due = [one for one in reports if one.closing or one.due <= now]
             if due:
                 self._write(due, now)
             else:
-                upcoming = min((one.due for one in reports), default=now + REPEAT)
-                self._wake.wait(max(0.0, upcoming - now))
+                self._wake.wait(max(0.0, self._wakes_at - now))
                 self._wake.clear()
 
     def _write(self, reports: list[_Report], now: float) -> None:
@@ -169,6 +186,10 @@ class Reporter:
         fields = progress.to_dict()
         fields.pop("updated")
         fields["elapsed"] = round(time.monotonic() - report.began, 1)
+        with self._sending:
+            self._dispatch(report, fields)
+
+    def _dispatch(self, report: _Report, fields: dict[str, Any]) -> None:
         try:
             if self._dispatcher is None:
                 connection = self._app.connection_for_write(

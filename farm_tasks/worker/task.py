@@ -28,7 +28,14 @@ from farm_tasks.errors import (
 from farm_tasks.kitsu.calls import listening
 from farm_tasks.kitsu.operations.filling import remove_orphans
 from farm_tasks.settings import settings
-from farm_tasks.states import FINAL_STATES, REVOKED, lease_key, result_key
+from farm_tasks.states import (
+    FINAL_STATES,
+    REVOKED,
+    cancel_key,
+    lease_key,
+    ledger_key,
+    result_key,
+)
 from farm_tasks.stored_state import is_of_another_run
 from farm_tasks.transfer.partial_file import tag_of
 from farm_tasks.transfer.progress import Meter, Progress
@@ -36,7 +43,7 @@ from farm_tasks.worker import backoff, scratch
 from farm_tasks.worker.app import app
 from farm_tasks.worker.counts import Counts
 from farm_tasks.worker.lease import Keeper, Lease, LostOwnership
-from farm_tasks.worker.ledger import RedisLedger
+from farm_tasks.worker.ledger import RESULT, RedisLedger, returned
 from farm_tasks.worker.patience import patiently
 from farm_tasks.worker.per_process import PerProcess
 from farm_tasks.worker.reporter import PATIENCE, Reporter
@@ -78,9 +85,9 @@ class TransferTask(TaskFiles, Task):  # type: ignore[misc]
         try:
             arguments.check(self.run, args, kwargs)
             _check_stopping()
-            self._own()
-            self._look_before_starting()
-            result = request.ledger.result()
+            stored, wish, noted = self._own()
+            self._look_before_starting(stored, wish)
+            result = returned(noted)
             if result is None:
                 request.began = time.monotonic()
                 with self._confinement() as request.confinement:
@@ -155,8 +162,12 @@ class TransferTask(TaskFiles, Task):  # type: ignore[misc]
             sweep=request.retries > 0 or request.lease.followed_a_crash,
         )
 
-    def _own(self) -> None:
+    def _own(self) -> tuple[bytes | None, ...]:
         """Take the submission's lease; without it nothing is done.
+
+        Returns:
+            What its owner looks at first, as it is now: the submission's record, the wish to cancel
+            it, and what an earlier run of it has returned.
 
         Raises:
             Ignore: another one has it. The message comes back in a few seconds.
@@ -165,7 +176,13 @@ class TransferTask(TaskFiles, Task):  # type: ignore[misc]
         request = self.request
         redis = self.app.backend.client
         lease = Lease(redis, lease_key(request.id))
-        owner = patiently(lease.take, _check_stopping)
+
+        def look(pipeline: Any) -> None:
+            pipeline.get(result_key(request.id))
+            pipeline.get(cancel_key(request.id))
+            pipeline.hget(ledger_key(request.id), RESULT)
+
+        owner, seen = patiently(lambda: lease.take_and_look(look), _check_stopping)
         if owner is not None:
             self._come_back(owner)
         _keeper.get().keep(lease, lambda: request.meter.stop(LostOwnership(request.id)))
@@ -180,6 +197,7 @@ class TransferTask(TaskFiles, Task):  # type: ignore[misc]
                 f"It ended the process that ran it {MOST_CRASHES} times. Was that the kernel, for "
                 "want of memory? The logs of the worker's machine say so."
             )
+        return tuple(seen)
 
     def _come_back(self, owner: str) -> NoReturn:
         """Give the message back for later: it is neither run now nor dropped.
@@ -192,21 +210,17 @@ class TransferTask(TaskFiles, Task):  # type: ignore[misc]
         patiently(signature.apply_async)
         raise Ignore
 
-    def _look_before_starting(self) -> None:
+    def _look_before_starting(self, stored: bytes | None, wish: bytes | None) -> None:
         """See whether there is still something to do: messages may come more than once.
+
+        Args:
+            stored: The submission's record.
+            wish: Set if it is to be cancelled.
 
         Raises:
             Ignore: it has ended already, or runs with other arguments.
             Cancelled: it is not wanted any more.
         """
-        redis = self.app.backend.client
-        stored, wishes = patiently(
-            lambda: (
-                redis.get(result_key(self.request.id)),
-                is_cancelled(redis, [self.request.id]),
-            ),
-            _check_stopping,
-        )
         record = {} if stored is None else self.app.backend.decode(stored)
         state = record.get("status")
         if state in FINAL_STATES and state != REVOKED:
@@ -216,7 +230,7 @@ class TransferTask(TaskFiles, Task):  # type: ignore[misc]
         if is_of_another_run(record, self.request.kwargs):
             logger.warning("%s was submitted anew with other arguments.", self.name)
             raise Ignore
-        if wishes[0]:
+        if wish is not None:
             raise Cancelled("The submission was cancelled before it began.")
         if state == REVOKED:
             raise Ignore
@@ -333,7 +347,8 @@ def _let_go(task: Task, **_: Any) -> None:
     if lease is None:
         return
     _keeper.get().let_go(lease)
-    lease.release()
+    if not getattr(task.request, "lease_ended", False):  # else with its state, in one step
+        lease.release()
 
 
 assert states.REVOKED == REVOKED  # noqa: S101 (farm_tasks.states spells Celery's states out)

@@ -21,8 +21,9 @@ from typing import Any
 
 import redis
 from amqp.exceptions import PreconditionFailed, RecoverableConnectionError
-from kombu.transport import TRANSPORT_ALIASES, pyamqp
+from kombu.transport import TRANSPORT_ALIASES, pyamqp, virtual
 from kombu.transport import redis as kombu_redis
+from kombu.utils.json import dumps
 
 from farm_tasks import queues
 from farm_tasks.plain_text import plain
@@ -35,6 +36,11 @@ _REPLIES = ".reply.celery.pidbox"
 
 PAUSE = 1.0
 """Seconds to wait after a refusal."""
+
+_NOTE = """
+redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+"""
 
 logger = logging.getLogger(__name__)
 
@@ -103,24 +109,28 @@ class _GatedPrefixedRedis(_Gate, kombu_redis.PrefixedStrictRedis):  # type: igno
 
 class _QoS(kombu_redis.QoS):  # type: ignore[misc]
     def append(self, message: Any, delivery_tag: Any) -> None:
-        """Note that this worker has the message, by Redis's clock: hosts differ."""
-        with _refusal_is_loss():
-            super().append(message, delivery_tag)
-        with self.channel.conn_or_acquire() as client:
-            client.zadd(self.unacked_index_key, {delivery_tag: client.time()[0]}, xx=True)
+        """Note that this worker has the message, by Redis's clock: hosts differ.
+
+        kombu does so by the host's, in a transaction; this is one step as well.
+        """
+        delivery = message.delivery_info
+        kept = dumps([message._raw, delivery["exchange"], delivery["routing_key"]])  # noqa: SLF001
+        prefix = self.channel.global_keyprefix  # kombu puts it before no script's keys
+        keys = [f"{prefix}{one}" for one in (self.unacked_index_key, self.unacked_key)]
+        with _refusal_is_loss(), self.channel.conn_or_acquire() as client:
+            client.eval(_NOTE, 2, *keys, delivery_tag, kept)
+        virtual.QoS.append(self, message, delivery_tag)
         self.channel.connection.cycle.hear(self.channel)
 
     def ack(self, delivery_tag: Any) -> None:
-        """Note that a message is done with, and its slot is free."""
+        """Note that a message is done with."""
         with _refusal_is_loss():
             super().ack(delivery_tag)
-        self.channel.connection.cycle.ring()
 
     def reject(self, delivery_tag: Any, requeue: bool = False) -> None:
-        """Give a message back, or up; its slot is free."""
+        """Give a message back, or up."""
         with _refusal_is_loss():
             super().reject(delivery_tag, requeue)
-        self.channel.connection.cycle.ring()
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
         """Give a message back to its queue; drop what is none."""

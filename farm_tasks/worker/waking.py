@@ -2,8 +2,8 @@
 
 A worker whose slots are full asks Redis for no message (``worker_disable_prefetch``) and sleeps. In
 the prefork pool a result arrives on a pipe, which wakes it. In a pool of threads, or of greenlets,
-nothing arrives anywhere: the free slot would wait for whatever wakes the loop next, which is a
-timer, a quarter of a second later and more.
+nothing arrives anywhere: the message that is done with would wait to be acknowledged, and the free
+slot for work, until a timer wakes the loop, half a second later or more.
 """
 
 from __future__ import annotations
@@ -51,17 +51,6 @@ class WakeablePoller(MultiChannelPoller):  # type: ignore[misc]
             return
         with contextlib.suppress(OSError):
             self._bell[0].recv(4096)
-
-    def handle_event(self, fileno: int, event: int) -> Any:
-        """Without a hub, as on Windows, what is to be done is done between two waits: end this one.
-
-        Raises:
-            TimeoutError: the bell was rung.
-        """
-        if self._bell is None or fileno != self._bell[0].fileno():
-            return super().handle_event(fileno, event)
-        self.on_readable(fileno)
-        raise TimeoutError
 
     def close(self) -> None:
         """Listen to nothing any more."""

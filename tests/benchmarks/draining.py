@@ -112,7 +112,7 @@ class Crew:
         )
 
     def stream(self, tasks: int) -> float:
-        """Tasks per second from the first submission to the last end, the worker at it all along."""
+        """Tasks per second from the first submission to the last end, while the worker runs."""
         begun = time.perf_counter()
         for number in range(tasks):
             self.submit(number)
@@ -136,9 +136,7 @@ class Crew:
         assert self.redis.process is not None
         with self.redis.client() as client:
             info = client.info("everything")
-        commands = sum(
-            one["calls"] for name, one in info.items() if name.startswith("cmdstat_")
-        )
+        commands = sum(one["calls"] for name, one in info.items() if name.startswith("cmdstat_"))
         return Spent(
             sum(map(cpu_of, self.worker.children())),
             cpu_of(psutil.Process(self.worker.pid)),

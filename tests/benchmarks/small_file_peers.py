@@ -29,21 +29,23 @@ def main() -> None:
     moves = PEERS[name](slots)
     with ThreadPoolExecutor(slots) as pool:
         for kind, move in moves.items():
-            list(pool.map(lambda path: move(str(uuid.uuid4()), path), _paths(folder, kind, slots)))
+            list(pool.map(move, *_given(folder, kind, slots)))
         print("ready", flush=True)
         for line in sys.stdin:
             kind, count = line.split()
-            given = [(str(uuid.uuid4()), path) for path in _paths(folder, kind, int(count))]
+            given = _given(folder, kind, int(count))
             cpu, wall = time.process_time(), time.perf_counter()
-            list(pool.map(moves[kind], *zip(*given, strict=True)))
+            list(pool.map(moves[kind], *given))
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             print(json.dumps({"seconds": wall, "cpu": cpu}), flush=True)
 
 
-def _paths(folder: Path, kind: str, count: int) -> list[Path]:
+def _given(folder: Path, kind: str, count: int) -> tuple[list[str], list[Path]]:
+    """Ids, and the path for each."""
+    paths = [folder / f"peer-{os.getpid()}-{number}.png" for number in range(count)]
     if kind in SOURCES:
-        return [folder / SOURCES[kind]] * count
-    return [folder / f"peer-{os.getpid()}-{number}.png" for number in range(count)]
+        paths = [folder / SOURCES[kind]] * count
+    return [str(uuid.uuid4()) for _ in paths], paths
 
 
 def loop(slots: int, lasting: bool = False) -> dict[str, Move]:

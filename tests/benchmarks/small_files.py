@@ -1,4 +1,4 @@
-"""Thumbnails, avatars and attachments: files per second, beside a bare loop and Celery's own no-op."""
+"""Thumbnails, avatars, attachments: files per second beside a bare loop and Celery's own no-op."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from farm_tasks import submit
-from farm_tasks.states import OPEN_KEY, SUCCESS
+from farm_tasks.counting import ENDED
+from farm_tasks.states import SUCCESS
 from farm_tasks.submit.record import read_many
 from tests.acceptance.farm import Farm, running_farm
 from tests.benchmarks.draining import Crew, Drain
@@ -72,7 +73,9 @@ class _Pool:
         self._pool = pool
         self._farm = farm
         self._found = found
-        self._counts = dict(zip(KINDS, (2000, 500, 500) if run.full else (240, 80, 80), strict=True))
+        self._counts = dict(
+            zip(KINDS, (2000, 500, 500) if run.full else (240, 80, 80), strict=True)
+        )
         self._rounds = 3
         self._peers = {
             LOOP: stack.enter_context(_peer("requests", farm, farm.folder)),
@@ -131,7 +134,9 @@ class _Pool:
                     self._found.promises.append(Promise(text, beside, goal, floor))
             rates = [one.draining for one in drains[kind]]
             cpu = Figure.of(1e3 * (one.task.children + one.task.main) for one in drains[kind])
-            rows.append((f"{kind}: {OUR_TASKS}", *_rate(Figure.ratio(rates, loop), rates), cpu.text()))
+            rows.append(
+                (f"{kind}: {OUR_TASKS}", *_rate(Figure.ratio(rates, loop), rates), cpu.text())
+            )
         title = f"small files, {self._pool}, {SLOTS} at once, {self._sizes()}"
         columns = ("", f"x {LOOP}", "files/s", "CPU ms/file")
         self._found.tables.append(Table(title, columns, rows))
@@ -144,7 +149,10 @@ class _Pool:
         for name, samples in drains.items():
             rates = [one.draining for one in samples]
             beside = Figure.ratio(rates, so_set)
-            whole, submitting = Figure.of(streams[name]), Figure.of(one.submitting for one in samples)
+            whole, submitting = (
+                Figure.of(streams[name]),
+                Figure.of(one.submitting for one in samples),
+            )
             rows.append((name, *_rate(beside, rates), whole.text(0), submitting.text(0)))
             tasks, submissions = [one.task for one in samples], [one.submission for one in samples]
             costs.append(
@@ -245,8 +253,15 @@ def _peer(name: str, farm: Farm, folder: Path) -> Iterator[Peer]:
 def _our_crew(kind: str, farm: Farm) -> Crew:
     sent: list[str] = []
     redis = farm.redis.client(1)
+    ended_before = 0
+
+    def ended() -> int:
+        return sum(map(int, redis.hvals(ENDED)))
 
     def submit_one(number: int) -> None:
+        nonlocal ended_before
+        if not sent:
+            ended_before = ended()
         entity = str(uuid.uuid4())
         if kind == THUMBNAILS:
             path = str(farm.folder / f"task-{number}.png")
@@ -265,7 +280,9 @@ def _our_crew(kind: str, farm: Farm) -> Crew:
         if failed:
             raise AssertionError(f"{failed} of {len(states)} {kind} failed")
 
-    return Crew(farm.worker, farm.redis, submit_one, lambda: not redis.zcard(OPEN_KEY), check)
+    return Crew(
+        farm.worker, farm.redis, submit_one, lambda: ended() >= ended_before + len(sent), check
+    )
 
 
 @contextlib.contextmanager

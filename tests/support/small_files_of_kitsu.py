@@ -1,8 +1,8 @@
 """What Kitsu answers where small files move: thumbnails, avatars, attachments.
 
-A part of :mod:`tests.support.discarding_kitsu`, and as that does it imports nothing of ours. What is
-sent is read whole and thrown away; of an attachment its name and size are kept, since who sent it
-may look for them. Shaped as zou 1.0.97's answers.
+A part of :mod:`tests.support.discarding_kitsu`, and as that does it imports nothing of ours. What
+is sent is read whole and thrown away; of an attachment its name and size are kept, since who sent
+it may look for them. Shaped as zou 1.0.97's answers.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ THUMBNAIL_BYTES = 20_000
 _THUMBNAIL = b"\x89PNG\r\n\x1a\n" + b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(700))
 _THUMBNAIL = _THUMBNAIL[:THUMBNAIL_BYTES]
 _HEAD = (
-    "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: %d\r\nETag: \"thumbnail\"\r\n"
-    "Accept-Ranges: bytes\r\n\r\n"
-) % THUMBNAIL_BYTES  # fmt: skip
+    "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
+    f"Content-Length: {THUMBNAIL_BYTES}\r\n"
+    'ETag: "thumbnail"\r\nAccept-Ranges: bytes\r\n\r\n'
+).encode()
 
 _GIVEN = re.compile(r"/api/pictures/thumbnails/preview-files/[^/]+\.png")
 _AVATAR = re.compile(r"/api/pictures/thumbnails/(persons|projects|organisations)/([^/]+)")
@@ -41,7 +42,7 @@ def give_thumbnail(connection: socket.socket, path: str) -> bool:
     """Send a thumbnail if ``path`` is one's."""
     if not _GIVEN.fullmatch(path):
         return False
-    connection.sendall(_HEAD.encode() + _THUMBNAIL)
+    connection.sendall(_HEAD + _THUMBNAIL)
     return True
 
 

@@ -166,6 +166,32 @@ def test_the_keeper_tells_that_a_lease_was_lost(
     assert lost.wait(5)
 
 
+def test_the_keeper_raises_no_alarm_about_one_that_its_owner_has_released(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "RENEWAL", 0.05)
+    lost = threading.Event()
+    owner, other = Lease(redis, KEY), Lease(redis, f"{KEY}-other")
+    assert owner.take() is None
+    assert other.take() is None
+    keeper = Keeper(lambda: redis)
+    keeper.keep(owner, lost.set)
+    keeper.keep(other, lost.set)
+    owner.ends = True
+    redis.hset(KEY, "owner", "")  # with the record of its end, before the keeper hears of it
+    renewed = redis.hget(other.key, "renewed")
+    wait_until(lambda: redis.hget(other.key, "renewed") != renewed, 5)
+    renewed = redis.hget(other.key, "renewed")
+    wait_until(lambda: redis.hget(other.key, "renewed") != renewed, 5)
+    assert not lost.is_set()
+
+
+def test_what_is_read_with_it_is_read_once_it_is_ours(redis: Redis) -> None:
+    redis.set("what", "before")
+    owner, answers = Lease(redis, KEY).take_and_look(lambda pipeline: pipeline.get("what"))
+    assert (owner, answers) == (None, [b"before"])
+
+
 def test_the_keeper_outlives_an_outage_and_asserts_what_redis_has_forgotten(
     redis_server: RedisServer, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,44 +1,70 @@
-"""A slot that is free takes the next message at once, in whichever pool."""
+"""A slot that is free takes the next message at once, whatever the pool."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.worker.crew import MB, Crew, running_crew
+from farm_tasks import submit
+from farm_tasks.worker.waking import WakeablePoller
+from tests.acceptance.farm import running_farm
 
-UPLOADS = 24
-LOOP_SLEEPS = 2.0
-"""Seconds that the loop may sleep if nothing wakes it."""
-
-
-@pytest.fixture(scope="module")
-def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
-    with running_crew(tmp_path_factory.mktemp("crew")) as crew:
-        yield crew
+ID = "5d1f2f4e-6f2b-4f4e-9d0a-0d6c0f5f5a11"
 
 
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
-def test_a_slot_that_is_free_takes_what_waits_at_once(pool: str, crew: Crew) -> None:
-    crew.kitsu.serve(0)
-    worker = crew.join(pool, 1, app="farm_tasks")
-    crew.upload(1).wait(30)
-    begun = time.monotonic()
-    for one in [crew.upload(1000 + number) for number in range(UPLOADS)]:
-        one.wait(60)
-    assert time.monotonic() - begun < UPLOADS * LOOP_SLEEPS / 4
-    worker.stop()
-
-
-def test_slots_that_are_free_all_at_once_take_what_comes_at_once(crew: Crew) -> None:
-    slots = 8
-    crew.kitsu.serve(0, 4 * MB)
-    worker = crew.join("threads", slots, app="farm_tasks")
-    for turn in range(4):
+def test_small_files_do_not_wait_for_a_timer(tmp_path: Path, pool: str) -> None:
+    with running_farm(tmp_path, pool, concurrency=2) as farm:
+        submit.download_preview_file_thumbnail(ID, str(farm.folder / "first.png")).wait(30)
         begun = time.monotonic()
-        for one in [crew.upload(MB + slots * turn + number) for number in range(slots)]:
-            one.wait(60)
-        assert time.monotonic() - begun < LOOP_SLEEPS / 2
-    worker.stop()
+        submissions = [
+            submit.download_preview_file_thumbnail(ID, str(farm.folder / f"{number}.png"))
+            for number in range(60)
+        ]
+        submit.Group.of(submissions).wait(60)
+    # A timer comes by once or twice a second, and would find two free slots each time.
+    assert time.monotonic() - begun < 8
+
+
+def test_a_poller_that_sleeps_wakes_when_it_is_rung() -> None:
+    poller = WakeablePoller()
+    poller.hear(SimpleNamespace())
+    ringing = threading.Timer(0.1, poller.ring)
+    ringing.start()
+    begun = time.monotonic()
+    poller.get(None, timeout=30)
+    assert time.monotonic() - begun < 10
+    ringing.join()
+    poller.close()
+
+
+def test_a_poller_does_not_wake_itself() -> None:
+    poller = WakeablePoller()
+    poller.hear(SimpleNamespace())
+    poller.ring()
+    assert not poller.poller.poll(0)
+    poller.close()
+
+
+def test_ringing_for_a_loop_that_is_gone_does_nothing() -> None:
+    poller = WakeablePoller()
+    poller.ring()
+    poller.hear(SimpleNamespace())
+    poller.close()
+    thread = threading.Thread(target=poller.ring)
+    thread.start()
+    thread.join()
+
+
+def test_a_bell_that_nobody_reads_does_not_hold_up_who_rings_it() -> None:
+    poller = WakeablePoller()
+    poller.hear(SimpleNamespace())
+    thread = threading.Thread(target=lambda: [poller.ring() for _ in range(100_000)])
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+    poller.close()
