@@ -33,7 +33,7 @@ def _measure_delay(run: Run, found: Findings) -> None:
     """From the byte to the eye, with nothing else going on."""
     folder = run.folder / "delay"
     folder.mkdir()
-    seconds, times = (10.0, 6) if run.full else (4.0, 1)
+    seconds, times = (10.0, 6) if run.full else (3.0, 1)
     late: list[float] = []
     way: list[float] = []
     with running_farm(folder) as farm:
