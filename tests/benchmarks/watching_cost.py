@@ -108,8 +108,8 @@ def _redis_table(idle: redis_use.RedisUse, alone: dict[str, Any]) -> Table:
     most = sorted(calls.items(), key=lambda one: -one[1])
     row = (
         f"{sum(calls.values()):.1f}",
-        f"{each(alone['bytes_in'], idle.bytes_in) / 1000:.1f}",
-        f"{each(alone['bytes_out'], idle.bytes_out) / 1000:.1f}",
+        f"{each(alone['bytes_in'], idle.bytes_in) / 1000:.2f}",
+        f"{each(alone['bytes_out'], idle.bytes_out) / 1000:.2f}",
         f"{1000 * each(alone['redis_cpu'], idle.cpu):.2f}",
         ", ".join(f"{name} {count:.1f}" for name, count in most if count >= 0.1),
     )
