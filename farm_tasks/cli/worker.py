@@ -13,7 +13,9 @@ from farm_tasks.cli import log_line
 from farm_tasks.cli.become import become_celery, flush_beside
 from farm_tasks.errors import InvalidArgument
 
-MOST_SLOTS = 8
+SLOTS = 8
+"""Transfers at a time. They wait for a network: eight at 20 MB/s each are more than a line of 1
+Gbit/s takes, and a tenth of one CPU (docs/performance.md, many transfers)."""
 
 
 def _queue_names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
@@ -34,7 +36,8 @@ def _queue_names(_ctx: click.Context, _param: click.Parameter, value: str | None
     "-c",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Transfers at a time. By default one for each CPU, at least 2 and at most 8.",
+    help="Transfers at a time. By default 8; where movies are made of frames, one for each CPU, at "
+    "least 2 and at most 8.",
 )
 @click.option(
     "--pool",
@@ -108,7 +111,7 @@ def worker(
     become_celery(
         "worker",
         *("--pool", pool or ("threads" if sys.platform == "win32" else "prefork")),
-        *("--concurrency", str(concurrency or default_concurrency())),
+        *("--concurrency", str(concurrency or default_concurrency(queues))),
         *("--loglevel", loglevel.upper()),
         # Workers here need nothing from each other, and gossip grows with their number squared.
         "--without-gossip",
@@ -125,6 +128,13 @@ def _name_for(queues: str) -> str:
     return "-".join(map(short_name, queues.split(","))) + "@%h"
 
 
-def default_concurrency() -> int:
-    """Transfers wait for disks and networks more than for a CPU; too many starve each other."""
-    return max(2, min(MOST_SLOTS, os.cpu_count() or 2))
+def default_concurrency(queues: str | None = None) -> int:
+    """How many slots a worker of these queues has; None are all of them.
+
+    Transfers wait for disks and networks. Movies want a CPU, and too many starve each other.
+    """
+    from farm_tasks.queues import MEDIA  # noqa: PLC0415 (pydantic is not for --help)
+    from farm_tasks.worker.media_queue import can_make_movies  # noqa: PLC0415 (nor is Celery)
+
+    makes_movies = MEDIA in queues.split(",") if queues else can_make_movies()
+    return max(2, min(SLOTS, os.cpu_count() or 2)) if makes_movies else SLOTS

@@ -18,7 +18,7 @@ from tests.support.room import roomy_folder
 CURLS = "curls"
 POOLS = ("prefork", "threads", "gevent")
 
-SHORT = (Size("up", 8, 3.0), Size("up", 32, 3.0))
+SHORT = (Size("up", 8, 2.5), Size("up", 32, 2.5))
 FULL = (
     *(Size("up", count, 6.0) for count in (1, 8, 32)),
     Size("up", 128, 14.0),  # long enough for the last one to begin before the first one ends

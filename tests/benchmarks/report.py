@@ -38,6 +38,11 @@ class Figure:
         return f"{median} ({self.least:,.{digits}f}-{self.most:,.{digits}f})"
 
 
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that so much of them, 0 to 1, do not exceed."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
 @dataclass(frozen=True)
 class Table:
     """What was measured, one row for each contender or size.

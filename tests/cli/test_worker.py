@@ -10,10 +10,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+import pytest
 
-from farm_tasks import submit
+from farm_tasks import queues, submit
 from farm_tasks.cli.worker import default_concurrency
 from farm_tasks.submit.connection import sender
+from farm_tasks.worker import media_queue
 from tests.cli.command_line import COMMAND, ROOT, environment, run
 from tests.support.waiting import wait_until
 
@@ -88,6 +90,16 @@ def test_a_worker_with_everything_set_warns_of_nothing(
     log = tmp_path / "log"
     with worker("--pool", "solo", "--loglevel", "ERROR", env=env, log=log):
         assert "WARNING:" not in log.read_text()
+
+
+def test_slots_are_as_many_as_what_is_taken_waits_or_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    assert default_concurrency(f"{queues.UPLOADS},{queues.SMALL}") == 8
+    assert default_concurrency(f"{queues.UPLOADS},{queues.MEDIA}") == 3
+    monkeypatch.setattr(media_queue, "can_make_movies", lambda: True)
+    assert default_concurrency() == 3
+    monkeypatch.setattr(media_queue, "can_make_movies", lambda: False)
+    assert default_concurrency() == 8
 
 
 def test_wrong_options_are_refused_before_anything_starts(farm: dict[str, str]) -> None:
