@@ -113,8 +113,12 @@ def worker(
         *("--pool", pool or ("threads" if sys.platform == "win32" else "prefork")),
         *("--concurrency", str(concurrency or default_concurrency(queues))),
         *("--loglevel", loglevel.upper()),
-        # Workers here need nothing from each other, and gossip grows with their number squared.
+        # Workers here need nothing from each other, and what they would say grows with their number
+        # squared: all the time, and as each starts or comes back to Redis, which takes a second.
+        # What mingle brings is the ids that another one discards, and a cancel is in Redis; and a
+        # clock that would go wrong again at once without gossip.
         "--without-gossip",
+        "--without-mingle",
         *(("--queues", queues) if queues else ()),
         *(("--hostname", name) if (name := hostname or (queues and _name_for(queues))) else ()),
         *celery_arguments,

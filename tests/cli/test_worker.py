@@ -54,6 +54,7 @@ def test_it_becomes_celerys_worker_with_our_defaults(farm: dict[str, str], tmp_p
             *(("--loglevel", "INFO"), ("--max-tasks-per-child", "7")),
         ):
             assert command[command.index(option) + 1] == value
+        assert {"--without-gossip", "--without-mingle"} <= set(command)
         said = log.read_text()
         assert "WARNING" in said
         assert "FARM_TASKS_READ_ROOTS" in said
