@@ -37,9 +37,7 @@ _TLS_FILES = (
 class Settings(BaseSettings):
     """Read from environment variables; the field's alias is the variable's name."""
 
-    model_config = SettingsConfigDict(
-        extra="ignore", populate_by_name=True, frozen=True, env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
 
     broker_url_file: Path | None = Field(None, alias="FARM_TASKS_BROKER_URL_FILE")
     result_backend_file: Path | None = Field(None, alias="FARM_TASKS_RESULT_BACKEND_FILE")
@@ -108,7 +106,7 @@ class Settings(BaseSettings):
     """What a worker's log is written as."""
 
     kitsu_host: str | None = Field(
-        None, validation_alias=AliasChoices("KITSU_HOST", "KITSU_SERVER", "kitsu_host")
+        None, validation_alias=AliasChoices("KITSU_HOST", "KITSU_SERVER")
     )
     kitsu_ca_file: Path | None = Field(None, alias="KITSU_CA_FILE")
     """The CA that Kitsu's certificate is checked with, in place of those that requests trusts."""
@@ -120,7 +118,7 @@ class Settings(BaseSettings):
     bot_token_file: Path | None = Field(None, alias="KITSU_BOT_TOKEN_FILE")
     login: str | None = Field(None, alias="KITSU_LOGIN")
     password: SecretStr | None = Field(
-        None, validation_alias=AliasChoices("KITSU_PASSWORD", "KITSU_PWD", "password")
+        None, validation_alias=AliasChoices("KITSU_PASSWORD", "KITSU_PWD")
     )
 
     @field_validator("broker_url", "result_backend", mode="before")

@@ -117,3 +117,21 @@ def test_a_password_in_the_address_of_kitsu_is_refused_without_telling_it(value:
         settings()
     assert "KITSU_HOST: a name or password in the address" in str(caught.value)
     assert "sekret" not in str(caught.value)
+
+
+def test_another_programs_variables_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    with environment_of({}):
+        ours = settings()
+    for name in ("RATE", "LOGIN", "PASSWORD", "FONT", "SPOOL_FOLDER", "BROKER_URL"):
+        monkeypatch.setenv(name, "theirs")
+    with environment_of({}):
+        assert settings() == ours
+
+
+def test_a_setting_may_have_two_names_of_which_the_first_counts() -> None:
+    with environment_of({"KITSU_SERVER": "http://one", "KITSU_PWD": "sekret"}):
+        assert settings().kitsu_host == "http://one"
+        assert settings().password is not None
+        assert "sekret" not in repr(settings())
+    with environment_of({"KITSU_SERVER": "http://one", "KITSU_HOST": "http://two"}):
+        assert settings().kitsu_host == "http://two"

@@ -28,9 +28,10 @@ It is also how much has to arrive before earlier cuts of a download are forgiven
 _RECORD_BYTES = 16 * 1024
 """The most that one read of TLS returns, however much has arrived (RFC 8446 5.1)."""
 
-_LEAST_BLOCK, _MOST_BLOCK = 4 * _RECORD_BYTES, 32 * _RECORD_BYTES
-_SHORT, _LONG = 0.005, 0.02
-"""Seconds that a read of a block takes: if less, the next one is larger; if more, there is none."""
+_MOST_BLOCK = 8 * _RECORD_BYTES
+_BLOCK_SECONDS = 0.005
+"""A block is what arrives in so many seconds, by the rate of the last :data:`_PACE_SECONDS`."""
+_PACE_SECONDS = 0.05
 
 _LEAST_PAUSE = 0.05
 
@@ -110,25 +111,25 @@ class Download(requests.Response):
 
     def _read(self) -> Iterator[bytes]:
         lane = limit.down()
-        block = 0
+        pace = _Pace() if self.url.startswith("https:") else None
         while True:
             asked_at = time.monotonic()
             most = READ_BYTES if lane is None else lane.piece(READ_BYTES)
             if self._decode:
                 piece = self.raw.read(min(most, 64 * 1024), decode_content=True)
-            elif block:
-                piece = self.raw.read(min(most, block), decode_content=False)
+            elif pace is not None and pace.block:
+                piece = self.raw.read(min(most, pace.block), decode_content=False)
             else:
                 piece = self.raw.read1(most, decode_content=False)
             if not piece:
                 return
             # Only the network's share of the time: a slow disk is not the server's fault, nor are
             # limits of our own.
-            took = time.monotonic() - asked_at
-            block = _next_block(block, len(piece), took)
-            self._waited += took
+            self._waited += time.monotonic() - asked_at
             self._arrived += len(piece)
             self._session.note_moved(len(piece))
+            if pace is not None:
+                pace.count(len(piece))
             if lane is not None:
                 # What arrives is known afterwards. The kernel's buffer fills, and the sender waits.
                 lane.wait(len(piece), self._session.check)
@@ -229,23 +230,30 @@ class Download(requests.Response):
         )
 
 
-def _next_block(block: int, size: int, took: float) -> int:
-    """Bytes for the next read to wait for; 0 to take what has arrived, whatever it is.
+class _Pace:
+    """How fast bytes come, and so how many to wait for in one read of TLS.
 
-    A read of what has arrived costs some 10 us, and over TLS it is 16 KiB at the most. While these
-    come fast, it is cheaper to wait for several at once: for milliseconds, so that a connection
-    that becomes slow is seen at once.
+    A read costs some 10 us, and brings 16 KiB at the most. While these come fast, it is cheaper to
+    wait for several at once: for milliseconds, so that figures are not late.
 
-    Args:
-        block: What the last read waited for.
-        size: Bytes that it brought.
-        took: Seconds that it took.
+    Attributes:
+        block: Bytes to wait for; 0 to take what has arrived.
     """
-    if took > _LONG:
-        return 0
-    if not block:
-        return _LEAST_BLOCK if size <= _RECORD_BYTES else 0
-    return min(2 * block, _MOST_BLOCK) if took < _SHORT else block
+
+    def __init__(self) -> None:
+        self.block = 0
+        self._since = time.monotonic()
+        self._bytes = 0
+
+    def count(self, size: int) -> None:
+        """Note that so many bytes have come."""
+        self._bytes += size
+        elapsed = time.monotonic() - self._since
+        if elapsed >= _PACE_SECONDS:
+            expected = int(self._bytes / elapsed * _BLOCK_SECONDS)
+            self.block = min(expected, _MOST_BLOCK) if expected > 2 * _RECORD_BYTES else 0
+            self._since += elapsed
+            self._bytes = 0
 
 
 def _jitter(resumes: int) -> float:

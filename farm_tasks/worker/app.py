@@ -21,7 +21,11 @@ from farm_tasks.worker.visibility import Visibility
 os.environ.setdefault("FLOWER_CONF", str(Path(worker_config.__file__).with_name("flowerconfig.py")))
 
 transport.install()
-app = Celery("farm_tasks", include=["farm_tasks.worker.tasks"])
+app = Celery(
+    "farm_tasks",
+    include=["farm_tasks.worker.tasks"],
+    events="farm_tasks.worker.events:TransferEvents",
+)
 app.config_from_object("worker_config.celeryconfig")
 app.loader.override_backends = {
     "redis": "farm_tasks.worker.backend:TransferBackend",

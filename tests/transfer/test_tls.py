@@ -45,6 +45,22 @@ def test_a_file_goes_up_and_comes_down(session: TransferSession, movie: Path) ->
     assert sink.uploads[0][0].content == movie.read_bytes()
 
 
+def test_what_comes_fast_is_read_by_more_than_one_record(session: TransferSession) -> None:
+    content = os.urandom(64 * 1024 * 1024)
+    with LoopbackServer(ServedFile(content), tls=True) as server:
+        pieces = list(session.get(server.url, stream=True).iter_content())
+    assert b"".join(pieces) == content
+    assert max(map(len, pieces)) > 2 * 16 * 1024
+
+
+def test_what_comes_slowly_is_seen_at_once(session: TransferSession) -> None:
+    served = ServedFile(os.urandom(10_000), trickle=(1000, 0.02))
+    with LoopbackServer(served, tls=True) as server:
+        sizes = [len(piece) for piece in session.get(server.url, stream=True).iter_content()]
+    assert sum(sizes) == 10_000
+    assert max(sizes) <= 2000
+
+
 def test_the_tickets_of_tls_are_not_taken_for_a_refusal(
     session: TransferSession, movie: Path
 ) -> None:
