@@ -35,8 +35,8 @@ Rounds = dict[str, list[list[Sample]]]
 
 
 def measure(run: Run) -> Findings:
-    size = GIB if run.full else GIB // 2
-    rounds = 5 if run.full else 3
+    size = GIB if run.full else GIB // 4
+    rounds = 5 if run.full else 2
     found = Findings([], [])
     authority = Authority(run.folder / "ca")
     for tls in (None, authority):

@@ -43,10 +43,12 @@ def test_a_farm_hears_once_why_it_failed(farm: dict[str, str], tmp_path: Path) -
         assert process.stdout is not None
         assert process.stderr is not None
         one = process.stdout.readline().strip()
+        assert process.stdout.readline().startswith("openjd_status: ")
+        assert process.stdout.readline() == "openjd_progress: 0.0\n"
         store(one, FAILURE, EntityNotFound("No such task.\nopenjd_env: A=1"))
         *_, last = process.stdout.read().splitlines()
-        assert last.startswith("openjd_fail: comp.mov: failed: No such task. openjd\\x5fenv")
         assert process.stderr.read() == ""
+        assert last.startswith("openjd_fail: comp.mov: failed: No such task. openjd\\x5fenv")
         assert process.wait(20) == 3
 
 
