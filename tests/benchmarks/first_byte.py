@@ -12,7 +12,7 @@ from typing import Any
 from farm_tasks import submit
 from farm_tasks.submit.connection import sender
 from tests.acceptance.farm import Farm, running_farm
-from tests.benchmarks.plain_celery import sending
+from tests.benchmarks.noop import sending
 from tests.benchmarks.run import Run
 from tests.support.discarding_kitsu import WORKING_FILE
 from tests.support.waiting import wait_until
@@ -48,21 +48,21 @@ def latencies(run: Run, pool: str, rounds: int) -> tuple[Latencies, list[dict[st
         peer = stack.enter_context(
             running_worker(
                 folder / "plain",
-                {"PLAIN_CELERY": " ".join(addresses)},
+                {"NOOP": " ".join(["plain", *addresses])},
                 pool,
                 concurrency=2,
-                app="tests.benchmarks.plain_celery",
+                app="tests.benchmarks.noop",
             )
         )
         assert peer.pid
-        app = stack.enter_context(sending(*addresses))
+        app = stack.enter_context(sending("plain", *addresses))
         seen = stack.enter_context(_events())
         file = farm.new_file("first_byte.bin", FILE)
         for number in range(-2, rounds):
             run.tell(f"first byte, {pool}: {number + 1}/{rounds}")
             begun, returned, first_byte, task = _submit(farm, file)
             sent = time.monotonic()
-            ran = app.send_task("moment").get(timeout=30)
+            ran = app.send_task("nothing").get(timeout=30)
             if number < 0:  # the first two of each connect and log in
                 continue
             found[OURS].append(first_byte - begun)

@@ -24,10 +24,11 @@ PROCESSES = 4
 def main() -> None:
     ids = json.loads(sys.argv[1])
     delays: list[float] = []
-    looking = threading.Barrier(len(ids) + 1)
+    looking = threading.Semaphore(0)
     for one in ids:
         threading.Thread(target=_watch, args=(one, delays, looking), daemon=True).start()
-    looking.wait()
+    for _ in ids:
+        looking.acquire()
     print("ready", flush=True)
     for _ in sys.stdin:
         told = delays[:]
@@ -36,15 +37,15 @@ def main() -> None:
     os._exit(0)
 
 
-def _watch(submission_id: str, delays: list[float], looking: threading.Barrier) -> None:
-    first = True
-    for progress in Submission(submission_id).watch():
+def _watch(submission_id: str, delays: list[float], looking: threading.Semaphore) -> None:
+    for number, progress in enumerate(Submission(submission_id).watch()):
         seen = time.time()
-        if first:  # the record as it was found
-            first = False
-            looking.wait()
-            continue
-        delays.append(seen - progress.updated)
+        # The first is the record as it was found. With the second it has looked once more, after it
+        # subscribed; what comes from then on is pushed.
+        if number > 0:
+            delays.append(seen - progress.updated)
+        if number == 1:
+            looking.release()
 
 
 class Watchers:

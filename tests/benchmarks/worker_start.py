@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from farm_tasks import submit
-from tests.benchmarks.plain_celery import sending
+from tests.benchmarks.noop import sending
 from tests.benchmarks.run import Run
 from tests.support.discarding_kitsu import WORKING_FILE, discarding_kitsu
 from tests.support.environment import environment_of
@@ -56,9 +56,9 @@ def starts(run: Run, rounds: int) -> dict[str, list[Start]]:
             **kitsu.environment(),
         }
         addresses = redis.url(2), redis.url(3)
-        plain = {"PLAIN_CELERY": " ".join(addresses)}
+        plain = {"NOOP": " ".join(["plain", *addresses])}
         stack.enter_context(environment_of(ours))
-        app = stack.enter_context(sending(*addresses))
+        app = stack.enter_context(sending("plain", *addresses))
         file = run.folder / "first.bin"
         file.write_bytes(bytes(1000))
 
@@ -73,15 +73,15 @@ def starts(run: Run, rounds: int) -> dict[str, list[Start]]:
             return began
 
         def moment() -> Callable[[], float]:
-            result = app.send_task("moment")
+            result = app.send_task("nothing")
             return lambda: float(result.get(timeout=30))
 
         celery = [sys.executable, "-m", "celery"]
         contenders = {
-            PLAIN: ([*celery, "-A", "tests.benchmarks.plain_celery", "worker"], plain, moment),
+            PLAIN: ([*celery, "-A", "tests.benchmarks.noop", "worker"], plain, moment),
             OURS_BY_CELERY: ([*celery, "-A", "farm_tasks", "worker"], ours, upload),
             PLAIN_ALONE: (
-                [*celery, "-A", "tests.benchmarks.plain_celery", "worker", *_ALONE], plain, moment,
+                [*celery, "-A", "tests.benchmarks.noop", "worker", *_ALONE], plain, moment,
             ),
             OURS: ([sys.executable, "-m", "farm_tasks.cli", "worker"], ours, upload),
         }  # fmt: skip
