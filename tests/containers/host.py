@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -27,8 +28,13 @@ def docker(*arguments: str, check: bool = True) -> str:
 
 
 def bridge() -> str:
-    """The engine's own address: the same for this process and in every container."""
-    return docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+    """The engine's own address: the same for this process and in every container.
+
+    An engine that has made its network just now, on a host that had none, says the subnet alone.
+    """
+    [network] = json.loads(docker("network", "inspect", "bridge"))
+    [config] = network["IPAM"]["Config"]
+    return config.get("Gateway") or str(ipaddress.ip_network(config["Subnet"])[1])
 
 
 class Host:
