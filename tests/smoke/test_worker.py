@@ -29,7 +29,7 @@ def test_progress_rises_to_the_whole(
     cluster: CeleryTestSetup, kitsu: DiscardingKitsu, files: str
 ) -> None:
     kitsu.serve(0, rate=4 * MB)
-    size = 40 * MB  # ten seconds: a busy engine takes one of them to itself now and then
+    size = 80 * MB  # twenty seconds: a busy engine takes five of them to itself now and then
     submission = upload(files, size)
     readings = [one.bytes_read for one in submission.watch(60)]
     assert len({one for one in readings if 0 < one < size}) >= 3, readings
