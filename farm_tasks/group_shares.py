@@ -89,7 +89,7 @@ end
 # fails here, the record is stored. A key is renewed with a tenth of its time gone: each change of
 # it goes into Redis's append-only file.
 TELL_GROUPS = f"""
-local function tell_all(id, groups_of, groups, stored, seconds)
+local function tell_all(id, groups_of, groups, stored, seconds, is_news)
 {SHARE_OF}
   local share = share_of(stored)
   local needs_time = redis.call('TTL', groups_of) < seconds * 0.9
@@ -130,6 +130,8 @@ local function tell_all(id, groups_of, groups, stored, seconds)
       end
       redis.call('HSET', sum, unpack(changed))
       redis.call('HSET', groups_of, group, line)
+    end
+    if known[1] == made and (is_news or line ~= told) then
       redis.call('PUBLISH', '{group_channel("")}' .. group, id)
     end
     if needs_time then
@@ -140,11 +142,14 @@ local function tell_all(id, groups_of, groups, stored, seconds)
   if needs_time then redis.call('EXPIRE', groups_of, seconds) end
 end
 
-local function tell_groups(key, stored, seconds)
+local function tell_groups(key, stored, seconds, is_old)
   local id = string.sub(key, {len(result_key("")) + 1})
   local groups_of = '{groups_of_key("")}' .. id
   local groups = redis.pcall('HGETALL', groups_of)
-  if #groups > 0 then pcall(tell_all, id, groups_of, groups, stored, tonumber(seconds)) end
+  if #groups > 0 then
+    pcall(tell_all, id, groups_of, groups, stored, tonumber(seconds), not is_old)
+  end
 end
 """
-"""For scripts that store a record: ``tell_groups(its key, what is stored, seconds)``."""
+"""For scripts that store a record: ``tell_groups(its key, what is stored, seconds)``. A fourth
+argument says that it was stored before: then watchers hear of it only if the sum has changed."""

@@ -60,7 +60,7 @@ for number = 4, #ARGV, 2 do
     redis.call('EXPIRE', groups_of, ARGV[3])
   end
   local stored = redis.call('GET', key)
-  if stored then tell_groups(key, stored, ARGV[3]) end
+  if stored then tell_groups(key, stored, ARGV[3], true) end
   local _, name, file = share_of(stored)
   known[#known + 1] = name
   known[#known + 1] = file

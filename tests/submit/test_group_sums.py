@@ -42,6 +42,7 @@ from farm_tasks.submit.group_progress import add_members, read_sums, sum_of
 from farm_tasks.submit.record import Record, decode
 from tests.support.failing_kitsu import SOME_ID
 from tests.support.redis_server import RedisServer
+from tests.support.waiting import wait_until
 
 STATES = st.sampled_from([STARTED, PROGRESS, "RETRY", SUCCESS, FAILURE, REVOKED, "CUSTOM"])
 MEMBERS = st.sampled_from(range(4))
@@ -427,3 +428,25 @@ def test_a_watch_goes_on_when_redis_comes_back(
     assert [progress.files_done for progress in seen][-1] == 1
     assert [record.state for record in records][-1] == SUCCESS
     ending.join()
+
+
+def test_a_stage_is_news_though_the_sum_stays_as_it_is(alone: Mapping[str, str]) -> None:
+    """A transfer that waits for Kitsu reports every few seconds: silence would mean a dead one."""
+    [one] = uploads(1)
+    group = Group.of([one])
+    records = follow_members(group.id, [one.id], 20)
+    assert next(records).state == QUEUED
+    for stage in ("uploading", "waiting for Kitsu", "commenting"):
+        store(one, PROGRESS, stage=stage, bytes_read=9, total=9)
+        assert next(records).progress.stage == stage
+
+
+def test_what_is_only_told_again_is_no_news(alone: Mapping[str, str]) -> None:
+    """Else each watcher's look at all members would wake all others."""
+    one, other = members = uploads(2)
+    group = Group.of(members)
+    with redis_client().pubsub(ignore_subscribe_messages=True) as listening:
+        listening.subscribe(group_channel(group.id))
+        add_members(redis_client(), group.id, [one.id])
+        store(other, STARTED)
+        assert wait_until(listening.get_message, 20)["data"] == other.id.encode()
