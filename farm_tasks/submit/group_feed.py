@@ -13,7 +13,7 @@ from farm_tasks.errors import BrokerUnavailable, UnknownSubmission
 from farm_tasks.states import group_channel
 from farm_tasks.submit.connection import reaching_redis, redis_client
 from farm_tasks.submit.feed import LOOK_AGAIN, is_news
-from farm_tasks.submit.group_progress import Sum, add_members, sum_of
+from farm_tasks.submit.group_progress import Sum, add_members, read_sums, sum_of
 from farm_tasks.submit.record import Record, read_many
 
 INTERVAL = 0.25
@@ -50,8 +50,9 @@ def follow_sum(
     before: Sum | None = None
     try:
         while True:
+            if now is not None:
+                watched.check(now)  # also of what stays as it is: patience ends
             if now is not None and now != before:
-                watched.check(now)
                 before = now
                 yield now
                 if now.has_ended and now.progress.files_total == len(submission_ids):
@@ -135,7 +136,11 @@ class _Watched:
         """The sum after something has changed, or after ``patience`` seconds; None if unknown."""
         try:
             self._changed(patience)
-            return sum_of(redis_client(), self._id, self._members)
+            [found] = read_sums(redis_client(), [self._id])
+            if found is None:  # there was one: this Redis came back empty
+                self._begin_anew()
+                found = sum_of(redis_client(), self._id, self._members)
+            return found
         except (RedisError, BrokerUnavailable, OSError):
             self._wait(patience)
             return None
@@ -164,6 +169,7 @@ class _Watched:
             self._pubsub = redis_client().pubsub(ignore_subscribe_messages=True)
             # What is read after that, or changes then, is not missed.
             self._pubsub.subscribe(group_channel(self._id))
+            self._pubsub.connection.register_connect_callback(self._connected_anew)
             self._tell_again()
             return None
         changed: dict[str, None] = {}
@@ -182,7 +188,8 @@ class _Watched:
         now = time.monotonic()
         silence = now - max(self._heard_at, self._told_at)
         # A Redis that came back empty: the workers write the records again of what still runs.
-        if silence <= TELL_AGAIN and now >= self._patient_until:
+        is_due = now < self._patient_until and now - self._told_at >= LOOK_AGAIN
+        if silence <= TELL_AGAIN and not is_due:
             return False
         self._told_at = now
         add_members(redis_client(), self._id, self._members)
@@ -190,12 +197,23 @@ class _Watched:
 
     def _wait(self, patience: float) -> None:
         self.close()
-        self._patient_until = time.monotonic() + 3 * LOOK_AGAIN
+        self._begin_anew()
         time.sleep(min(patience, random.uniform(0.2, 1.0)))
+
+    def _connected_anew(self, _connection: Any) -> None:
+        # redis-py subscribes again without a word; what was published meanwhile is lost.
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Have all read at the next look, and be patient: this may be an empty Redis."""
+        self._told_at = float("-inf")
+        self._patient_until = time.monotonic() + 3 * LOOK_AGAIN
 
     def close(self) -> None:
         """Give the connection back."""
         if self._pubsub is not None:
+            if self._pubsub.connection is not None:
+                self._pubsub.connection.deregister_connect_callback(self._connected_anew)
             self._pubsub.close()
             self._pubsub = None
 
