@@ -9,6 +9,7 @@ again with the next record that is told, whatever was missed before.
 
 from __future__ import annotations
 
+from farm_tasks.functions import DOWNLOAD_PREFIXES
 from farm_tasks.states import (
     FAILURE,
     FINAL_STATES,
@@ -52,6 +53,7 @@ local ranks = {{{", ".join(f"{state} = {rank}" for rank, state in enumerate(ORDE
 ranks['{OTHER}'] = ranks['{QUEUED}']
 local is_final = {{{", ".join(f"{state} = true" for state in sorted(FINAL_STATES))}}}
 local figures = {{{", ".join(f"'{one}'" for one in FIGURES)}}}
+local downloads = {{{", ".join(f"'farm_tasks.{one}'" for one in DOWNLOAD_PREFIXES)}}}
 
 local function figure_of(value, most)
   if type(value) ~= 'number' or not (value > 0) then return 0 end
@@ -72,8 +74,10 @@ local function share_of(stored)
   if state == '{QUEUED}' or state == '{PROGRESS}' then progress = record.result end
   if type(progress) ~= 'table' then progress = {{}} end
   local name, total, share = text_of(record.name), figure_of(progress.total, 1e13), {{}}
-  local is_download = string.find(name, '^farm_tasks%.download_')
-    or string.find(name, '^farm_tasks%.export_') or string.find(name, '^farm_tasks%.extract_')
+  local is_download = false
+  for _, prefix in ipairs(downloads) do
+    is_download = is_download or string.sub(name, 1, #prefix) == prefix
+  end
   share[1] = state
   share[2] = figure_of(progress.bytes_read, 1e13)
   share[3] = total

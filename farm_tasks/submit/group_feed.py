@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -14,17 +14,15 @@ from farm_tasks.states import group_channel
 from farm_tasks.submit.connection import reaching_redis, redis_client
 from farm_tasks.submit.feed import LOOK_AGAIN, is_news
 from farm_tasks.submit.group_progress import Sum, add_members, read_sums, sum_of
-from farm_tasks.submit.record import Record, read_many
+from farm_tasks.submit.record import Record, read_in_pieces
 
 INTERVAL = 0.25
 """Seconds between two looks at least: a batch of thumbnails ends hundreds of files a second."""
 
 TELL_AGAIN = 60.0
-"""Seconds of silence after which every member's record is read. What stores records without telling
-the group, such as a worker of an older version, is seen then."""
-
-_AT_ONCE = 1000
-"""Records in one answer of Redis, which serves nobody else meanwhile: some 2 MB."""
+"""Seconds without a change after which whoever watches has every member's record read. What stores
+records without telling the group, such as a worker of an older version, is seen then, and only
+then: a mere look at a sum reads no records."""
 
 
 def follow_sum(
@@ -68,7 +66,7 @@ def follow_sum(
 def follow_members(
     group_id: str, submission_ids: Sequence[str], timeout: float | None = None
 ) -> Iterator[Record]:
-    """Yield every member's record as it is now, then as they change, until all are final.
+    """Yield every member's record as it is now, then each change, until all are final.
 
     As :func:`farm_tasks.submit.feed.follow`, with one subscription for all of them. Of a member
     that changes several times within :data:`INTERVAL` the last record is yielded.
@@ -89,7 +87,7 @@ def follow_members(
         sum_of(redis_client(), group_id, submission_ids)  # there is one from now on
     watched = _Watched(group_id, submission_ids)
     try:
-        records = _read(running)
+        records = read_in_pieces(list(running))
         while True:
             for record in records:
                 if record.is_final:
@@ -104,12 +102,6 @@ def follow_members(
             records = watched.changes(running, min(left, LOOK_AGAIN))
     finally:
         watched.close()
-
-
-def _read(submission_ids: Iterable[str]) -> list[Record]:
-    ids = list(submission_ids)
-    pieces = [ids[first : first + _AT_ONCE] for first in range(0, len(ids), _AT_ONCE)]
-    return [one for piece in pieces for one in read_many(piece)]
 
 
 class _Watched:
@@ -153,7 +145,8 @@ class _Watched:
         """
         try:
             changed = self._changed(patience)
-            return _read(running if changed is None else [one for one in changed if one in running])
+            wanted = running if changed is None else changed
+            return read_in_pieces([one for one in wanted if one in running])
         except UnknownSubmission:
             if time.monotonic() > self._patient_until:
                 raise

@@ -120,7 +120,7 @@ class Sum:
         progress: Their figures; ``rate`` is what those that move say of themselves.
         states: How many are in each state. What has no record is in none.
         functions: Their functions' names.
-        folder: Where all their files were when the group was made; "" if in no folder in common.
+        folder: Where all their files were when they were last added; "" if in no folder in common.
     """
 
     progress: GroupProgress
