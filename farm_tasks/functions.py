@@ -51,7 +51,10 @@ UPLOADS = (
 
 ALL = tuple(sorted((*SMALL, *DOWNLOADS, *UPLOADS)))
 
+DOWNLOAD_PREFIXES = ("download_", "export_", "extract_")
+"""How the names begin of functions whose bytes come from Kitsu."""
+
 
 def is_download(function: str) -> bool:
     """Whether its bytes come from Kitsu; they go there otherwise."""
-    return function.startswith(("download_", "export_", "extract_"))
+    return function.startswith(DOWNLOAD_PREFIXES)

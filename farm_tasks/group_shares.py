@@ -9,6 +9,7 @@ again with the next record that is told, whatever was missed before.
 
 from __future__ import annotations
 
+from farm_tasks.functions import DOWNLOAD_PREFIXES
 from farm_tasks.states import (
     FAILURE,
     FINAL_STATES,
@@ -52,6 +53,7 @@ local ranks = {{{", ".join(f"{state} = {rank}" for rank, state in enumerate(ORDE
 ranks['{OTHER}'] = ranks['{QUEUED}']
 local is_final = {{{", ".join(f"{state} = true" for state in sorted(FINAL_STATES))}}}
 local figures = {{{", ".join(f"'{one}'" for one in FIGURES)}}}
+local downloads = {{{", ".join(f"'farm_tasks.{one}'" for one in DOWNLOAD_PREFIXES)}}}
 
 local function figure_of(value, most)
   if type(value) ~= 'number' or not (value > 0) then return 0 end
@@ -72,8 +74,10 @@ local function share_of(stored)
   if state == '{QUEUED}' or state == '{PROGRESS}' then progress = record.result end
   if type(progress) ~= 'table' then progress = {{}} end
   local name, total, share = text_of(record.name), figure_of(progress.total, 1e13), {{}}
-  local is_download = string.find(name, '^farm_tasks%.download_')
-    or string.find(name, '^farm_tasks%.export_') or string.find(name, '^farm_tasks%.extract_')
+  local is_download = false
+  for _, prefix in ipairs(downloads) do
+    is_download = is_download or string.sub(name, 1, #prefix) == prefix
+  end
   share[1] = state
   share[2] = figure_of(progress.bytes_read, 1e13)
   share[3] = total
@@ -89,7 +93,7 @@ end
 # fails here, the record is stored. A key is renewed with a tenth of its time gone: each change of
 # it goes into Redis's append-only file.
 TELL_GROUPS = f"""
-local function tell_all(id, groups_of, groups, stored, seconds)
+local function tell_all(id, groups_of, groups, stored, seconds, is_news)
 {SHARE_OF}
   local share = share_of(stored)
   local needs_time = redis.call('TTL', groups_of) < seconds * 0.9
@@ -130,6 +134,8 @@ local function tell_all(id, groups_of, groups, stored, seconds)
       end
       redis.call('HSET', sum, unpack(changed))
       redis.call('HSET', groups_of, group, line)
+    end
+    if known[1] == made and (is_news or line ~= told) then
       redis.call('PUBLISH', '{group_channel("")}' .. group, id)
     end
     if needs_time then
@@ -140,11 +146,14 @@ local function tell_all(id, groups_of, groups, stored, seconds)
   if needs_time then redis.call('EXPIRE', groups_of, seconds) end
 end
 
-local function tell_groups(key, stored, seconds)
+local function tell_groups(key, stored, seconds, is_old)
   local id = string.sub(key, {len(result_key("")) + 1})
   local groups_of = '{groups_of_key("")}' .. id
   local groups = redis.pcall('HGETALL', groups_of)
-  if #groups > 0 then pcall(tell_all, id, groups_of, groups, stored, tonumber(seconds)) end
+  if #groups > 0 then
+    pcall(tell_all, id, groups_of, groups, stored, tonumber(seconds), not is_old)
+  end
 end
 """
-"""For scripts that store a record: ``tell_groups(its key, what is stored, seconds)``."""
+"""For scripts that store a record: ``tell_groups(its key, what is stored, seconds)``. A fourth
+argument says that it was stored before: then watchers hear of it only if the sum has changed."""

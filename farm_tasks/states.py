@@ -92,7 +92,7 @@ def groups_of_key(submission_id: str) -> str:
 
 
 def group_channel(group_id: str) -> str:
-    """Where the id of each member is published when its share of the sum has changed.
+    """Where the id of each member is published when its record has been stored.
 
     Named as the records' channels are: users of Redis that may use those may use this one.
     """

@@ -22,9 +22,6 @@ from farm_tasks.transfer.progress import RATE_WINDOW
 LISTED = 90 * 86400
 """Seconds that a group stays on the list of groups, at least: submitters share it."""
 
-_AT_ONCE = 1000
-"""Records in one answer of Redis, which serves nobody else meanwhile: some 2 MB."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Group:
@@ -91,9 +88,7 @@ class Group:
             UnknownSubmission: one has none, or it has expired.
             BrokerUnavailable: Redis cannot be reached.
         """
-        ids = [one.id for one in self.submissions]
-        pieces = [ids[first : first + _AT_ONCE] for first in range(0, len(ids), _AT_ONCE)]
-        return [one for piece in pieces for one in record.read_many(piece)]
+        return record.read_in_pieces([one.id for one in self.submissions])
 
     def progress(self) -> GroupProgress:
         """The overall progress as it is now. It costs the same for any number of members.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -13,18 +13,16 @@ from farm_tasks.errors import BrokerUnavailable, UnknownSubmission
 from farm_tasks.states import group_channel
 from farm_tasks.submit.connection import reaching_redis, redis_client
 from farm_tasks.submit.feed import LOOK_AGAIN, is_news
-from farm_tasks.submit.group_progress import Sum, add_members, sum_of
-from farm_tasks.submit.record import Record, read_many
+from farm_tasks.submit.group_progress import Sum, add_members, read_sums, sum_of
+from farm_tasks.submit.record import Record, read_in_pieces
 
 INTERVAL = 0.25
 """Seconds between two looks at least: a batch of thumbnails ends hundreds of files a second."""
 
 TELL_AGAIN = 60.0
-"""Seconds of silence after which every member's record is read. What stores records without telling
-the group, such as a worker of an older version, is seen then."""
-
-_AT_ONCE = 1000
-"""Records in one answer of Redis, which serves nobody else meanwhile: some 2 MB."""
+"""Seconds without a change after which whoever watches has every member's record read. What stores
+records without telling the group, such as a worker of an older version, is seen then, and only
+then: a mere look at a sum reads no records."""
 
 
 def follow_sum(
@@ -50,8 +48,9 @@ def follow_sum(
     before: Sum | None = None
     try:
         while True:
+            if now is not None:
+                watched.check(now)  # also of what stays as it is: patience ends
             if now is not None and now != before:
-                watched.check(now)
                 before = now
                 yield now
                 if now.has_ended and now.progress.files_total == len(submission_ids):
@@ -67,7 +66,7 @@ def follow_sum(
 def follow_members(
     group_id: str, submission_ids: Sequence[str], timeout: float | None = None
 ) -> Iterator[Record]:
-    """Yield every member's record as it is now, then as they change, until all are final.
+    """Yield every member's record as it is now, then each change, until all are final.
 
     As :func:`farm_tasks.submit.feed.follow`, with one subscription for all of them. Of a member
     that changes several times within :data:`INTERVAL` the last record is yielded.
@@ -88,7 +87,7 @@ def follow_members(
         sum_of(redis_client(), group_id, submission_ids)  # there is one from now on
     watched = _Watched(group_id, submission_ids)
     try:
-        records = _read(running)
+        records = read_in_pieces(list(running))
         while True:
             for record in records:
                 if record.is_final:
@@ -103,12 +102,6 @@ def follow_members(
             records = watched.changes(running, min(left, LOOK_AGAIN))
     finally:
         watched.close()
-
-
-def _read(submission_ids: Iterable[str]) -> list[Record]:
-    ids = list(submission_ids)
-    pieces = [ids[first : first + _AT_ONCE] for first in range(0, len(ids), _AT_ONCE)]
-    return [one for piece in pieces for one in read_many(piece)]
 
 
 class _Watched:
@@ -135,7 +128,11 @@ class _Watched:
         """The sum after something has changed, or after ``patience`` seconds; None if unknown."""
         try:
             self._changed(patience)
-            return sum_of(redis_client(), self._id, self._members)
+            [found] = read_sums(redis_client(), [self._id])
+            if found is None:  # there was one: this Redis came back empty
+                self._begin_anew()
+                found = sum_of(redis_client(), self._id, self._members)
+            return found
         except (RedisError, BrokerUnavailable, OSError):
             self._wait(patience)
             return None
@@ -148,7 +145,8 @@ class _Watched:
         """
         try:
             changed = self._changed(patience)
-            return _read(running if changed is None else [one for one in changed if one in running])
+            wanted = running if changed is None else changed
+            return read_in_pieces([one for one in wanted if one in running])
         except UnknownSubmission:
             if time.monotonic() > self._patient_until:
                 raise
@@ -164,6 +162,7 @@ class _Watched:
             self._pubsub = redis_client().pubsub(ignore_subscribe_messages=True)
             # What is read after that, or changes then, is not missed.
             self._pubsub.subscribe(group_channel(self._id))
+            self._pubsub.connection.register_connect_callback(self._connected_anew)
             self._tell_again()
             return None
         changed: dict[str, None] = {}
@@ -182,7 +181,8 @@ class _Watched:
         now = time.monotonic()
         silence = now - max(self._heard_at, self._told_at)
         # A Redis that came back empty: the workers write the records again of what still runs.
-        if silence <= TELL_AGAIN and now >= self._patient_until:
+        is_due = now < self._patient_until and now - self._told_at >= LOOK_AGAIN
+        if silence <= TELL_AGAIN and not is_due:
             return False
         self._told_at = now
         add_members(redis_client(), self._id, self._members)
@@ -190,12 +190,23 @@ class _Watched:
 
     def _wait(self, patience: float) -> None:
         self.close()
-        self._patient_until = time.monotonic() + 3 * LOOK_AGAIN
+        self._begin_anew()
         time.sleep(min(patience, random.uniform(0.2, 1.0)))
+
+    def _connected_anew(self, _connection: Any) -> None:
+        # redis-py subscribes again without a word; what was published meanwhile is lost.
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Have all read at the next look, and be patient: this may be an empty Redis."""
+        self._told_at = float("-inf")
+        self._patient_until = time.monotonic() + 3 * LOOK_AGAIN
 
     def close(self) -> None:
         """Give the connection back."""
         if self._pubsub is not None:
+            if self._pubsub.connection is not None:
+                self._pubsub.connection.deregister_connect_callback(self._connected_anew)
             self._pubsub.close()
             self._pubsub = None
 

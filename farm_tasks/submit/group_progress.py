@@ -60,7 +60,7 @@ for number = 4, #ARGV, 2 do
     redis.call('EXPIRE', groups_of, ARGV[3])
   end
   local stored = redis.call('GET', key)
-  if stored then tell_groups(key, stored, ARGV[3]) end
+  if stored then tell_groups(key, stored, ARGV[3], true) end
   local _, name, file = share_of(stored)
   known[#known + 1] = name
   known[#known + 1] = file
@@ -120,7 +120,7 @@ class Sum:
         progress: Their figures; ``rate`` is what those that move say of themselves.
         states: How many are in each state. What has no record is in none.
         functions: Their functions' names.
-        folder: Where all their files were when the group was made; "" if in no folder in common.
+        folder: Where all their files were when they were last added; "" if in no folder in common.
     """
 
     progress: GroupProgress

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
@@ -35,13 +35,14 @@ from farm_tasks.states import (
     result_key,
 )
 from farm_tasks.stored_state import replace
-from farm_tasks.submit import Group, GroupProgress, Submission
+from farm_tasks.submit import Group, GroupProgress, Submission, group_feed
 from farm_tasks.submit.connection import redis_client
-from farm_tasks.submit.group_feed import follow_members
+from farm_tasks.submit.group_feed import follow_members, follow_sum
 from farm_tasks.submit.group_progress import add_members, read_sums, sum_of
 from farm_tasks.submit.record import Record, decode
 from tests.support.failing_kitsu import SOME_ID
 from tests.support.redis_server import RedisServer
+from tests.support.waiting import wait_until
 
 STATES = st.sampled_from([STARTED, PROGRESS, "RETRY", SUCCESS, FAILURE, REVOKED, "CUSTOM"])
 MEMBERS = st.sampled_from(range(4))
@@ -427,3 +428,124 @@ def test_a_watch_goes_on_when_redis_comes_back(
     assert [progress.files_done for progress in seen][-1] == 1
     assert [record.state for record in records][-1] == SUCCESS
     ending.join()
+
+
+@pytest.mark.parametrize("how", ["watch", "wait", "records"])
+def test_a_watch_ends_when_redis_comes_back_empty_and_nobody_writes(
+    alone: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Its queued members are lost, and no worker has them."""
+    monkeypatch.setattr(group_feed, "LOOK_AGAIN", 0.1)
+    members = uploads(3)
+    group = Group.of(members)
+    kept = redis_client().get(result_key(members[0].id))
+    outcome: list[Exception | None] = []
+
+    def watch() -> None:
+        try:
+            if how == "watch":
+                list(group.watch())
+            elif how == "wait":
+                group.wait()
+            else:
+                list(follow_members(group.id, [one.id for one in members]))
+            outcome.append(None)
+        except Exception as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    wait_until(lambda: redis_client().pubsub_channels(group_channel(group.id)), 20)
+    redis_client().flushall()
+    redis_client().client_kill_filter(_type="pubsub")
+    if how == "watch":  # the one that ran ends meanwhile
+        assert replace(redis_client(), result_key(members[0].id), None, kept, 60)
+        store(members[0], SUCCESS, bytes_read=5, total=5)
+    thread.join(20)
+    assert [type(one) for one in outcome] == [UnknownSubmission]
+
+
+def test_a_sum_that_vanishes_is_made_again_and_its_members_are_waited_for(
+    alone: Mapping[str, str],
+) -> None:
+    members = uploads(2)
+    group = Group.of(members)
+    kept = [redis_client().get(result_key(one.id)) for one in members]
+    seen = group.watch(20)
+    assert next(seen).files_total == 2
+    store(members[0], STARTED)
+    next(seen)  # subscribed
+    redis_client().flushall()
+    redis_client().publish(group_channel(group.id), members[0].id)
+    assert next(seen).files_total == 0
+    for one, record in zip(members, kept, strict=True):
+        assert replace(redis_client(), result_key(one.id), None, record, 60)
+        store(one, SUCCESS, bytes_read=5, total=5)
+    assert list(seen)[-1].files_done == 2
+
+
+def test_whoever_is_patient_has_all_told_again_now_and_then(
+    alone: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not with each change: all members' records would be read a few times a second."""
+    monkeypatch.setattr(group_feed, "LOOK_AGAIN", 60.0)
+    [one, _] = members = uploads(2)
+    group = Group.of(members)
+    seen = group.watch(20)
+    next(seen)
+    store(one, STARTED)
+    next(seen)  # subscribed
+    told = 0
+
+    def count(redis: Any, group_id: str, submission_ids: Sequence[str]) -> None:
+        nonlocal told
+        told += 1
+        add_members(redis, group_id, submission_ids)
+
+    monkeypatch.setattr(group_feed, "add_members", count)
+    redis_client().client_kill_filter(_type="pubsub")
+    for done in range(1, 5):
+        store(one, PROGRESS, bytes_read=done, total=9)
+        assert next(seen).bytes_read == done
+    assert told == 1
+
+
+@pytest.mark.parametrize("follows", ["sum", "members"])
+def test_what_was_published_while_the_connection_broke_is_seen_at_once(
+    alone: Mapping[str, str], follows: str
+) -> None:
+    """redis-py connects and subscribes again without an error."""
+    [one] = uploads(1)
+    group = Group.of([one])
+    follow: Any = follow_sum if follows == "sum" else follow_members
+    seen = follow(group.id, [one.id], 20)
+    next(seen)
+    store(one, STARTED)
+    next(seen)  # subscribed
+    redis_client().client_kill_filter(_type="pubsub")
+    key = result_key(one.id)
+    meta = json.loads(redis_client().get(key))
+    redis_client().set(key, json.dumps({**meta, "status": SUCCESS}))
+    assert len(list(seen)) == 1
+
+
+def test_a_stage_is_news_though_the_sum_stays_as_it_is(alone: Mapping[str, str]) -> None:
+    """A transfer that waits for Kitsu reports every few seconds: silence would mean a dead one."""
+    [one] = uploads(1)
+    group = Group.of([one])
+    records = follow_members(group.id, [one.id], 20)
+    assert next(records).state == QUEUED
+    for stage in ("uploading", "waiting for Kitsu", "commenting"):
+        store(one, PROGRESS, stage=stage, bytes_read=9, total=9)
+        assert next(records).progress.stage == stage
+
+
+def test_what_is_only_told_again_is_no_news(alone: Mapping[str, str]) -> None:
+    """Else each watcher's look at all members would wake all others."""
+    one, other = members = uploads(2)
+    group = Group.of(members)
+    with redis_client().pubsub(ignore_subscribe_messages=True) as listening:
+        listening.subscribe(group_channel(group.id))
+        add_members(redis_client(), group.id, [one.id])
+        store(other, STARTED)
+        assert wait_until(listening.get_message, 20)["data"] == other.id.encode()
