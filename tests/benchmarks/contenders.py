@@ -62,9 +62,10 @@ class Round:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a client of ours needs to find the server, and to trust it."""
-        trust = {} if self.ca is None else {"KITSU_CA_FILE": str(self.ca)}
-        return {**self.kitsu.environment(), **trust}
+        """What a client needs to find the server, and to trust it."""
+        # requests has its variable win over what its session was told (its issue 3829).
+        names = [] if self.ca is None else ["KITSU_CA_FILE", "REQUESTS_CA_BUNDLE"]
+        return {**self.kitsu.environment(), **dict.fromkeys(names, str(self.ca))}
 
     def prepare(self) -> None:
         if self.direction == "down":
