@@ -53,6 +53,25 @@ def test_what_comes_fast_is_read_by_more_than_one_record(session: TransferSessio
     assert max(map(len, pieces)) > 2 * 16 * 1024
 
 
+def test_what_becomes_slow_is_late_by_one_block_alone(session: TransferSession) -> None:
+    fast, slow = os.urandom(64 * 1024 * 1024), os.urandom(100_000)
+
+    def serve(exchange: Exchange) -> None:
+        exchange.read_body()
+        exchange.reply_head(200, {"Content-Length": str(len(fast) + len(slow))})
+        exchange.send(fast)
+        for start in range(0, len(slow), 1000):
+            exchange.send(slow[start : start + 1000])
+            time.sleep(0.01)
+
+    with LoopbackServer(serve, tls=True) as server:
+        pieces = list(session.get(server.url, stream=True).iter_content())
+    assert b"".join(pieces) == fast + slow
+    assert max(map(len, pieces)) > 2 * 16 * 1024
+    tail = [len(piece) for piece in pieces[-10:]]
+    assert max(tail) < 16 * 1024, "it was waited for the last of it at once"
+
+
 def test_what_comes_slowly_is_seen_at_once(session: TransferSession) -> None:
     served = ServedFile(os.urandom(10_000), trickle=(1000, 0.02))
     with LoopbackServer(served, tls=True) as server:
