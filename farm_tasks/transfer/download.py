@@ -127,11 +127,12 @@ class Download(requests.Response):
                 return
             # Only the network's share of the time: a slow disk is not the server's fault, nor are
             # limits of our own.
-            self._waited += time.monotonic() - asked_at
+            took = time.monotonic() - asked_at
+            self._waited += took
             self._arrived += len(piece)
             self._session.note_moved(len(piece))
             if pace is not None:
-                pace.count(len(piece))
+                pace.count(len(piece), took)
             if lane is not None:
                 # What arrives is known afterwards. The kernel's buffer fills, and the sender waits.
                 lane.wait(len(piece), self._session.check)
@@ -248,12 +249,14 @@ class _Pace:
         self._since = time.monotonic()
         self._bytes = 0
 
-    def count(self, size: int) -> None:
-        """Note that so many bytes have come."""
+    def count(self, size: int, seconds: float) -> None:
+        """Note that so many bytes have come in one read, which took so many seconds."""
         self._bytes += size
         elapsed = time.monotonic() - self._since
         if elapsed >= _PACE_SECONDS:
-            expected = int(self._bytes / elapsed * _BLOCK_SECONDS)
+            # By itself, where it was slow: what came before may have been fast.
+            rate = size / seconds if seconds >= _PACE_SECONDS else self._bytes / elapsed
+            expected = int(rate * _BLOCK_SECONDS)
             self.block = min(expected, _MOST_BLOCK) if expected > 2 * _RECORD_BYTES else 0
             self._since += elapsed
             self._bytes = 0
