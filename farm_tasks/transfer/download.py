@@ -28,7 +28,9 @@ It is also how much has to arrive before earlier cuts of a download are forgiven
 _RECORD_BYTES = 16 * 1024
 """The most that one read of TLS returns, however much has arrived (RFC 8446 5.1)."""
 
-_MOST_BLOCK = 8 * _RECORD_BYTES
+_MOST_BLOCK = 4 * _RECORD_BYTES
+"""What figures are late by where the pace drops within a block: 3 s at 20 kB/s."""
+
 _BLOCK_SECONDS = 0.005
 """A block is what arrives in so many seconds, by the rate of the last :data:`_PACE_SECONDS`."""
 _PACE_SECONDS = 0.05
@@ -125,11 +127,12 @@ class Download(requests.Response):
                 return
             # Only the network's share of the time: a slow disk is not the server's fault, nor are
             # limits of our own.
-            self._waited += time.monotonic() - asked_at
+            took = time.monotonic() - asked_at
+            self._waited += took
             self._arrived += len(piece)
             self._session.note_moved(len(piece))
             if pace is not None:
-                pace.count(len(piece))
+                pace.count(len(piece), took)
             if lane is not None:
                 # What arrives is known afterwards. The kernel's buffer fills, and the sender waits.
                 lane.wait(len(piece), self._session.check)
@@ -234,7 +237,8 @@ class _Pace:
     """How fast bytes come, and so how many to wait for in one read of TLS.
 
     A read costs some 10 us, and brings 16 KiB at the most. While these come fast, it is cheaper to
-    wait for several at once: for milliseconds, so that figures are not late.
+    wait for several at once: for milliseconds, so that figures are not late. A connection that
+    becomes slow at once is late by one block; the next read takes what has arrived.
 
     Attributes:
         block: Bytes to wait for; 0 to take what has arrived.
@@ -245,12 +249,14 @@ class _Pace:
         self._since = time.monotonic()
         self._bytes = 0
 
-    def count(self, size: int) -> None:
-        """Note that so many bytes have come."""
+    def count(self, size: int, seconds: float) -> None:
+        """Note that so many bytes have come in one read, which took so many seconds."""
         self._bytes += size
         elapsed = time.monotonic() - self._since
         if elapsed >= _PACE_SECONDS:
-            expected = int(self._bytes / elapsed * _BLOCK_SECONDS)
+            # By itself, where it was slow: what came before may have been fast.
+            rate = size / seconds if seconds >= _PACE_SECONDS else self._bytes / elapsed
+            expected = int(rate * _BLOCK_SECONDS)
             self.block = min(expected, _MOST_BLOCK) if expected > 2 * _RECORD_BYTES else 0
             self._since += elapsed
             self._bytes = 0

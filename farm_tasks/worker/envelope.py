@@ -43,6 +43,12 @@ DEEPEST = 32
 _SHOWN = 4096
 """Characters of what is only shown."""
 
+OF_A_RUN = frozenset(
+    "began confinement files known lease lease_ended ledger meter progress sources stored".split()
+)
+"""What a run keeps on Celery's request, which has the message's headers as its attributes as well:
+no message may bring it along."""
+
 
 _EARLIEST = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 _LATEST = datetime.datetime(2200, 1, 1, tzinfo=datetime.UTC)
@@ -301,7 +307,8 @@ def _depth(value: Any) -> int:
 def _other_headers(headers: dict[str, Any]) -> dict[str, Any]:
     """A studio's own, such as those of a tracer: short texts and numbers under names of their own.
 
-    A header of Celery's that was not checked would change what a task knows of itself.
+    A header of Celery's that was not checked would change what a task knows of itself; so would one
+    named like what a run keeps.
     """
     return {
         name: value
@@ -309,6 +316,7 @@ def _other_headers(headers: dict[str, Any]) -> dict[str, Any]:
         if name not in _Headers.model_fields
         and re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,99}", name)
         and not hasattr(Context, name)
+        and name not in OF_A_RUN
         and name not in {"compression", "stamps", "groups"}
         and isinstance(value, (str, int))
         and len(str(value)[:_SHOWN]) < _SHOWN

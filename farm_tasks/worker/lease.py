@@ -23,6 +23,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from farm_tasks.script import Script
+
 LEASE = 20.0
 """Seconds after which a lease that was not renewed raises a suspicion."""
 
@@ -60,7 +62,7 @@ redis.call('EXPIRE', KEYS[1], ARGV[5])
 return {1, owner or ''}
 """
 
-_RENEW = """
+_RENEW = Script("""
 local time = redis.call('TIME')
 local now = string.format('%.6f', time[1] + time[2] / 1000000)
 local kept = {}
@@ -73,7 +75,7 @@ for number, key in ipairs(KEYS) do
   end
 end
 return kept
-"""
+""")
 
 RELEASE = """
 local function release(lease, owner, seconds)
@@ -85,10 +87,10 @@ end
 """
 """For scripts that store the end of what a lease was held for, and release it in the same step."""
 
-_RELEASE = f"""
+_RELEASE = Script(f"""
 {RELEASE}
 release(KEYS[1], ARGV[1], ARGV[2])
-"""
+""")
 
 logger = logging.getLogger(__name__)
 
@@ -144,6 +146,7 @@ class Lease:
         dead = ""
         while True:
             with self._redis.pipeline(transaction=False) as pipeline:
+                # Its text each time: in a pipeline it is too late to learn that Redis has it not.
                 pipeline.eval(_TAKE, 1, self.key, self.owner, dead, LEASE, SUSPICION, _FORGOTTEN)
                 look(pipeline)
                 (taken, owner), *answers = pipeline.execute()
@@ -158,7 +161,7 @@ class Lease:
     def release(self) -> None:
         """Let go of it. Where Redis cannot be reached, it runs out by itself."""
         with contextlib.suppress(RedisError):
-            self._redis.eval(_RELEASE, 1, self.key, self.owner, REMEMBERED)
+            _RELEASE.run(self._redis, [self.key], [self.owner, REMEMBERED])
 
 
 class Keeper:
@@ -200,12 +203,10 @@ class Keeper:
                 patience = RENEWAL
                 continue
             try:
-                kept = redis.eval(
-                    _RENEW,
-                    len(held),
-                    *(one.key for one in held),
-                    *(one.owner for one in held),
-                    _FORGOTTEN,
+                kept = _RENEW.run(
+                    redis,
+                    [one.key for one in held],
+                    [*(one.owner for one in held), _FORGOTTEN],
                 )
             except RedisError as error:
                 # Soon again: whoever suspects us waits only so long once Redis is back.

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from farm_tasks.errors import Busy
+from farm_tasks.script import Script
 from farm_tasks.settings import settings
 from farm_tasks.states import ledger_key, lock_key, maker_key
 from farm_tasks.worker.lease import Keeper, Lease, LostOwnership
@@ -23,21 +24,21 @@ from farm_tasks.worker.patience import patiently
 PATIENCE = 30.0
 """Seconds for which a step waits for another submission that is at the same thing."""
 
-_WRITE = """
+_WRITE = Script("""
 local owner = redis.call('HGET', KEYS[1], 'owner')
 if owner and owner ~= ARGV[1] then return 0 end
 if ARGV[4] == '' then redis.call('HDEL', KEYS[2], ARGV[3])
 else redis.call('HSET', KEYS[2], ARGV[3], ARGV[4]) end
 redis.call('EXPIRE', KEYS[2], ARGV[2])
 return 1
-"""
+""")
 
-_CLAIM = """
+_CLAIM = Script("""
 local whose = redis.call('GET', KEYS[1])
 if whose and whose ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return 1
-"""
+""")
 
 _STEP = "step:"
 _CRASHES = "crashes"
@@ -116,7 +117,7 @@ class RedisLedger:
         """See the protocol."""
         return bool(
             self._patiently(
-                lambda: self._redis.eval(_CLAIM, 1, maker_key(entity), self._id, _seconds())
+                lambda: _CLAIM.run(self._redis, [maker_key(entity)], [self._id, _seconds()])
             )
         )
 
@@ -150,10 +151,6 @@ class RedisLedger:
             self._keeper.let_go(lease)
             lease.release()
 
-    def result(self) -> Any:
-        """What the function returned, where only the storing of its end was missed; else None."""
-        return returned(self._patiently(lambda: self._redis.hget(self._key, RESULT)))
-
     def note_result(self, result: Any) -> None:
         """Note that all is done.
 
@@ -184,11 +181,9 @@ class RedisLedger:
         return [one.removeprefix(_STEP) for one in names if one.startswith(_STEP)]
 
     def _write(self, field: str, value: str) -> None:
-        written = self._patiently(
-            lambda: self._redis.eval(
-                _WRITE, 2, self._lease.key, self._key, self._lease.owner, _seconds(), field, value
-            )
-        )
+        keys = [self._lease.key, self._key]
+        values = [self._lease.owner, _seconds(), field, value]
+        written = self._patiently(lambda: _WRITE.run(self._redis, keys, values))
         if not written:
             raise LostOwnership(self._id)
 
@@ -197,7 +192,11 @@ class RedisLedger:
 
 
 def returned(noted: bytes | None) -> Any:
-    """What a function returned, of what its field of a ledger holds; None of an empty one."""
+    """What a function returned, where only the storing of its end was missed; else None.
+
+    Args:
+        noted: What the ledger's field :data:`RESULT` holds.
+    """
     return None if noted is None else json.loads(noted)
 
 

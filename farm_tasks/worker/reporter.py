@@ -1,10 +1,14 @@
-"""Progress on its way out: one thread per process that nobody has to wait for.
+"""Progress on its way out: one thread per process, for which no bytes have to wait.
 
 The thread that moves the bytes only counts them (:class:`~farm_tasks.transfer.progress.Meter`).
 This thread reads the meters twice a second, writes what changed with ``update_state``, sends a
 ``task-progress`` event, and looks whether a cancel was asked for. When Redis is away or hung, this
-thread waits; the bytes go on. A transfer that ends before this thread has looked at it is left to
-the record of its end, but for an event.
+thread waits; the bytes go on.
+
+Only the end of a transfer waits, for its last figures, and not for long (:data:`PATIENCE`). One
+that ends before this thread has looked at it is left to the record of its end, but for an event,
+which is sent before that by its own thread. Where the broker hangs, the first to send finds out,
+those that come meanwhile wait for that, and nobody tries again within :data:`REPEAT` seconds.
 """
 
 from __future__ import annotations
@@ -88,7 +92,8 @@ class Reporter:
         """Report ``meter`` as the progress of the task that this thread runs, until the end.
 
         On leaving, the last figures are on the request, for the backend to store with the final
-        state; what was reported before has been once more, unless Redis is away.
+        state. If a report was made meanwhile, a last one is made as well before the end is stored;
+        Redis may be away, so it is waited for no longer than three times :data:`PATIENCE`.
         """
         report = _Report(task, meter)
         with self._lock:
@@ -169,8 +174,10 @@ class Reporter:
         progress = report.meter.read()
         last = report.last
         if last is None and not report.closing:
-            # Buffers on the way still grow then, and what is in them is told worst: it begins.
-            progress = dataclasses.replace(progress, bytes_read=0, rate=0.0, eta=None)
+            # Buffers on the way still grow then, and what is in them is told worst: it begins,
+            # where an earlier attempt has left off.
+            there_before = max(0, progress.bytes_read - report.meter.moved_bytes)
+            progress = dataclasses.replace(progress, bytes_read=there_before, rate=0.0, eta=None)
         is_new = last is None or _figures(last) != _figures(progress)
         if not is_new and now - report.last_at < REPEAT:
             return
@@ -186,13 +193,15 @@ class Reporter:
         self._send_event(report, progress)
 
     def _send_event(self, report: _Report, progress: Progress) -> None:
-        if not self._app.conf.worker_send_task_events or time.monotonic() < self._events_again_at:
+        if not self._app.conf.worker_send_task_events:
             return
         fields = progress.to_dict()
         fields.pop("updated")
         fields["elapsed"] = round(time.monotonic() - report.began, 1)
         with self._sending:
-            self._dispatch(report, fields)
+            # Looked at in here: who waited for one that the broker has kept waiting tries no more.
+            if time.monotonic() >= self._events_again_at:
+                self._dispatch(report, fields)
 
     def _dispatch(self, report: _Report, fields: dict[str, Any]) -> None:
         try:

@@ -79,6 +79,7 @@ class TransferTask(TaskFiles, Task):  # type: ignore[misc]
             FarmTasksError: it failed for good.
         """
         request = self.request
+        # envelope.OF_A_RUN has the names of all that is kept there.
         request.files, request.sources, request.known = [], [], {}
         request.meter = Meter(attempt=request.retries + 1)
         request.lease = request.ledger = request.began = None

@@ -115,7 +115,8 @@ class _QoS(kombu_redis.QoS):  # type: ignore[misc]
         """
         delivery = message.delivery_info
         kept = dumps([message._raw, delivery["exchange"], delivery["routing_key"]])  # noqa: SLF001
-        prefix = self.channel.global_keyprefix  # kombu puts it before no script's keys
+        # kombu puts it before no key of EVAL, but before the first of EVALSHA: so it is EVAL here.
+        prefix = self.channel.global_keyprefix
         keys = [f"{prefix}{one}" for one in (self.unacked_index_key, self.unacked_key)]
         with _refusal_is_loss(), self.channel.conn_or_acquire() as client:
             client.eval(_NOTE, 2, *keys, delivery_tag, kept)

@@ -39,10 +39,11 @@ class WakeablePoller(MultiChannelPoller):  # type: ignore[misc]
 
     def ring(self) -> None:
         """Have the loop look again whether it may take a message. For any thread."""
-        if self._bell is not None and threading.get_ident() != self._listener:
+        bell = self._bell  # the loop may close it meanwhile
+        if bell is not None and threading.get_ident() != self._listener:
             # Full, it has been rung often enough; closed, the loop is there no more.
             with contextlib.suppress(OSError):
-                self._bell[1].send(b"!")
+                bell[1].send(b"!")
 
     def on_readable(self, fileno: int) -> None:
         """Read a connection, or the bell, which has nothing to say."""

@@ -106,7 +106,8 @@ def by_hand() -> Iterator[bytes]:
         ("stamped_headers", [["x"]]), ("taskset", "x"), ("chord", {"task": "x"}),
         ("callbacks", [{"task": "x"}]), ("replaced_task_nesting", "x"), ("group_index", "x"),
         ("delivery_info", 7), ("hostname", ["x"]), ("reply_to", {"x": 1}), ("utc", "no"),
-        ("args", 7), ("kwargs", 7), ("headers", 7), ("x" * 100_000, 1), ("sentry-trace", "1-2"),
+        ("args", 7), ("kwargs", 7), ("headers", 7), ("stored", "ab"), ("lease_ended", 1),
+        ("x" * 100_000, 1), ("sentry-trace", "1-2"),
     ):  # fmt: skip
         yield json.dumps(_with(f"headers/{name}", value)).encode()
     for task in (

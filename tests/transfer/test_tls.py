@@ -53,6 +53,48 @@ def test_what_comes_fast_is_read_by_more_than_one_record(session: TransferSessio
     assert max(map(len, pieces)) > 2 * 16 * 1024
 
 
+def test_what_becomes_slow_is_late_by_one_block_alone(session: TransferSession) -> None:
+    fast, slow, last = (os.urandom(size) for size in (64 * 1024 * 1024, 80_000, 20_000))
+    arrived = 0
+    more = threading.Condition()
+    seen = []
+
+    def has_arrived(size: int) -> bool:
+        with more:
+            return more.wait_for(lambda: arrived >= size, 5)
+
+    def serve(exchange: Exchange) -> None:
+        exchange.read_body()
+        sent = len(fast) + len(slow)
+        exchange.reply_head(200, {"Content-Length": str(sent + len(last))})
+        exchange.send(fast)
+        has_arrived(len(fast) - 64 * 1024)
+        for start in range(0, len(slow), 1000):
+            exchange.send(slow[start : start + 1000])
+            time.sleep(0.01)
+        for start in range(0, len(last), 1000):
+            seen.append(has_arrived(sent + start))
+            if not seen[-1]:
+                break
+            exchange.send(last[start : start + 1000])
+        else:
+            return
+        exchange.send(last[start:])
+
+    content = bytearray()
+    largest = 0
+    with LoopbackServer(serve, tls=True) as server:
+        for piece in session.get(server.url, stream=True).iter_content():
+            content += piece
+            largest = max(largest, len(piece))
+            with more:
+                arrived = len(content)
+                more.notify()
+    assert content == fast + slow + last
+    assert largest > 2 * 16 * 1024
+    assert all(seen), "more was waited for than had been sent"
+
+
 def test_what_comes_slowly_is_seen_at_once(session: TransferSession) -> None:
     served = ServedFile(os.urandom(10_000), trickle=(1000, 0.02))
     with LoopbackServer(served, tls=True) as server:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from farm_tasks import submit
+from farm_tasks.worker import waking
 from farm_tasks.worker.waking import WakeablePoller
 from tests.acceptance.farm import running_farm
 
@@ -58,6 +59,36 @@ def test_ringing_for_a_loop_that_is_gone_does_nothing() -> None:
     thread = threading.Thread(target=poller.ring)
     thread.start()
     thread.join()
+
+
+def test_who_rings_while_the_loop_closes_the_bell_does_not_notice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    poller = WakeablePoller()
+    poller.hear(SimpleNamespace())
+    looking, closed, failures = threading.Event(), threading.Event(), []
+    get_ident = threading.get_ident
+
+    def look() -> int:
+        looking.set()
+        closed.wait(10)
+        return get_ident()
+
+    def ring() -> None:
+        try:
+            poller.ring()
+        except Exception as error:
+            failures.append(error)
+
+    # What ring looks at last, before it rings.
+    monkeypatch.setattr(waking, "threading", SimpleNamespace(get_ident=look))
+    thread = threading.Thread(target=ring)
+    thread.start()
+    assert looking.wait(10)
+    poller.close()
+    closed.set()
+    thread.join()
+    assert not failures
 
 
 def test_a_bell_that_nobody_reads_does_not_hold_up_who_rings_it() -> None:
