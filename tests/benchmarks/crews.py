@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import psutil
 
 from farm_tasks.submit.connection import redis_client
+from tests.benchmarks import redis_use
 from tests.benchmarks.contenders import cpu_of
 from tests.benchmarks.queued import SMALL_FILE, small_farm
 from tests.benchmarks.run import Run
@@ -40,6 +41,7 @@ class Crew:
         fast: The same, where nothing but the CPU of this machine bounds them.
         commands: Commands of Redis for a slow transfer, from the queue to its end.
         redis_us: Microseconds of the CPU that Redis takes for one.
+        connections: To Redis, of each worker while its slots are busy.
     """
 
     workers: int
@@ -47,6 +49,7 @@ class Crew:
     fast: float
     commands: float
     redis_us: float
+    connections: float
 
 
 def crews(run: Run, sizes: tuple[int, ...], rounds: int) -> list[Crew]:
@@ -62,12 +65,15 @@ def _crew(run: Run, size: int, rounds: int) -> Crew:
         with running_submitters(environment["FARM_TASKS_WRITE_ROOTS"], 1) as [submitter]:
             submitter.submit(SLOTS * size * (rounds + 10) + 2 * FAST)
         kitsu.serve(SLOW_FILE, rate=SLOW_FILE / SLOW_SECONDS)
+        redis_client().ping()  # this process's own connection is there from now on
+        before = redis_use.read(redis).clients
         with _running(run, size, environment):
             wait_until(lambda: kitsu.ended >= SLOTS * size, 60, 0.002)
             redis_client().config_resetstat()
             cpu, first = cpu_of(server), kitsu.ended
             slow = [_rate(kitsu, SLOTS * size) for _ in range(rounds)]
             ended, spent = kitsu.ended - first, cpu_of(server) - cpu
+            connections = redis_use.read(redis).clients - before
             commands = sum(one["calls"] for one in redis_client().info("commandstats").values())
             kitsu.serve(SMALL_FILE)
             _rate(kitsu, 2 * SLOTS * size)  # what was under way
@@ -78,6 +84,7 @@ def _crew(run: Run, size: int, rounds: int) -> Crew:
             fast / size,
             commands / ended,
             1e6 * spent / ended,
+            connections / size,
         )
 
 

@@ -57,8 +57,8 @@ class Sample:
         begun: Seconds until all had begun.
         cpu: Seconds for each GB of whoever moves the bytes, beginnings and ends included.
         server_cpu: Of the server, which shares the machine.
-        memory: Bytes for each transfer, while all move.
-        all_memory: Bytes of all processes then.
+        memory: Bytes for each transfer, while all move; None if they never did.
+        all_memory: Bytes of all processes then; None likewise.
     """
 
     whole: float
@@ -66,8 +66,8 @@ class Sample:
     begun: float
     cpu: float
     server_cpu: float
-    memory: float
-    all_memory: float
+    memory: float | None
+    all_memory: float | None
 
 
 def crowd_of_ours(pool: str, size: Size, folder: Path, files: Path, app: str) -> Sample:
@@ -171,7 +171,7 @@ def _follow(
     wait_until(lambda: kitsu.begun == first + size.at_once, PATIENCE, 0.005)
     from_here = moved()
     overlap = kitsu.ended == ended
-    all_memory = memory() if overlap else 0
+    all_memory = memory() if overlap else None
     wait_until(lambda: kitsu.ended > ended, PATIENCE, 0.005)
     to_here = moved()
     wait_until(lambda: kitsu.ended == ended + size.at_once, PATIENCE, 0.005)
@@ -185,7 +185,7 @@ def _follow(
         begun=from_here[0] - begun,
         cpu=0.0,
         server_cpu=(cpu_of([server]) - before) / size.gigabytes,
-        memory=(all_memory - others) / size.at_once,
+        memory=None if all_memory is None else (all_memory - others) / size.at_once,
         all_memory=all_memory,
     )
 

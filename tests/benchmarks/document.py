@@ -81,8 +81,10 @@ def _verdict(verdict: str) -> str:
 def _when(facts: dict[str, object]) -> str:
     packages = facts["packages"]
     versions = ", ".join(f"{name} {version}" for name, version in packages.items())  # type: ignore[attr-defined]
+    changed = ", with changes" if facts["changed_since"] else ""
     today = datetime.datetime.now(tz=datetime.UTC).date()
     return (
         f"{today}, {facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB, "
-        f"{facts['system']}, Python {facts['python']}, {versions}; commit {facts['commit']}"
+        f"{facts['system']}, Python {facts['python']}, {versions}; "
+        f"commit {facts['commit']}{changed}"
     )

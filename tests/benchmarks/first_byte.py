@@ -24,8 +24,7 @@ FILE = 64 * 1024
 OURS, NOOP = "farm_tasks: first byte at Kitsu", "plain Celery: an empty task runs"
 
 STEPS = ("submit returns", "worker has the message", "task is started", "first byte at Kitsu")
-"""What lies between, in order. The middle two are events of the worker's main process; of a pool of
-threads Celery loses such events."""
+"""What lies between, in order. The middle two are events of the worker's main process."""
 
 Latencies = dict[str, list[float]]
 """For each contender, seconds from before its submission."""
@@ -35,13 +34,12 @@ def latencies(run: Run, pool: str, rounds: int) -> tuple[Latencies, list[dict[st
     """Submit one after the other, ours and plain Celery's in turn.
 
     Returns:
-        The latencies, and of each of ours when it had come to each of the :data:`STEPS`; none of
-        that with threads.
+        The latencies, and of each of ours when it had come to each of the :data:`STEPS`.
     """
     folder = run.folder / pool
     folder.mkdir()
     found: Latencies = {OURS: [], NOOP: []}
-    steps = []
+    submitted: list[tuple[str, float, float, float]] = []
     with contextlib.ExitStack() as stack:
         farm = stack.enter_context(running_farm(folder, pool, concurrency=2))
         addresses = farm.redis.url(2), farm.redis.url(3)
@@ -67,10 +65,12 @@ def latencies(run: Run, pool: str, rounds: int) -> tuple[Latencies, list[dict[st
                 continue
             found[OURS].append(first_byte - begun)
             found[NOOP].append(ran - sent)
-            if pool == "prefork":
-                events = seen(task, "task-received"), seen(task, "task-started")
-                moments = (returned, *events, first_byte)
-                steps.append({a: b - begun for a, b in zip(STEPS, moments, strict=True)})
+            submitted.append((task, begun, returned, first_byte))
+        steps = []
+        for task, begun, returned, first_byte in submitted:  # threads' events come a little later
+            events = seen(task, "task-received"), seen(task, "task-started")
+            moments = (returned, *events, first_byte)
+            steps.append({a: b - begun for a, b in zip(STEPS, moments, strict=True)})
     return found, steps
 
 

@@ -18,6 +18,7 @@ from farm_tasks.states import FAILURE, INDEX_KEY, OPEN_KEY, lock_key
 from farm_tasks.submit.connection import redis_client, sender
 from farm_tasks.worker import lost_messages
 from farm_tasks.worker.lost_messages import _Searcher
+from tests.benchmarks import redis_use
 from tests.benchmarks.run import Run
 from tests.benchmarks.submitter import Submitted, running_submitters
 from tests.support.discarding_kitsu import DiscardingKitsu, discarding_kitsu
@@ -107,18 +108,34 @@ def growing(run: Run, sizes: tuple[int, ...], drain: int) -> list[Grown]:
     return found
 
 
-def enqueued(run: Run, count: int, processes: tuple[int, ...]) -> dict[int, list[Submitted]]:
+@dataclass(frozen=True)
+class Enqueued:
+    """What some submitters took at the same time.
+
+    Attributes:
+        by: Each of them.
+        redis_us: Microseconds of the CPU that Redis takes for one submission.
+    """
+
+    by: list[Submitted]
+    redis_us: float
+
+
+def enqueued(run: Run, count: int, processes: tuple[int, ...]) -> dict[int, Enqueued]:
     """``count`` submissions by each of some submitters at the same time."""
     found = {}
     with (
-        small_farm(run, "enqueued") as (_, _, environment),
+        small_farm(run, "enqueued") as (redis, _, environment),
         running_submitters(environment["FARM_TASKS_WRITE_ROOTS"], max(processes)) as submitters,
     ):
         for number in processes:
             run.tell(f"scale: {number} submitters")
+            before = redis_use.read(redis)
             for one in submitters[:number]:
                 one.begin(count)
-            found[number] = [one.end() for one in submitters[:number]]
+            by = [one.end() for one in submitters[:number]]
+            spent = redis_use.read(redis).since(before).cpu
+            found[number] = Enqueued(by, 1e6 * spent / (number * count))
     return found
 
 

@@ -7,10 +7,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+import requests
 
 from farm_tasks import submit
 from farm_tasks.counting import ENDED
@@ -20,6 +24,7 @@ from tests.acceptance.farm import Farm
 from tests.benchmarks.draining import Crew
 from tests.benchmarks.noop import noop
 from tests.benchmarks.small_file_peers import SOURCES
+from tests.support.discarding_kitsu import WORKING_FILE
 from tests.support.waiting import wait_until
 from tests.support.worker import running_worker
 
@@ -27,6 +32,10 @@ SLOTS = 8
 """At once, for everybody."""
 
 THUMBNAILS, AVATARS, ATTACHMENTS = KINDS = ("thumbnails", "avatars", "attachments")
+
+SLOW_FILES, SLOW_FILE, HELD = 32, 131_072, 0.07
+"""Downloads during which a worker has nothing to do: how many, their bytes, and for how many
+seconds the server holds back the second half of each."""
 
 Peer = Callable[[str, int], dict[str, float]]
 """Moves so many files of one kind, and says the ``seconds`` and the ``cpu`` that it took."""
@@ -91,6 +100,48 @@ def our_crew(kind: str, farm: Farm) -> Crew:
     return Crew(
         farm.worker, farm.redis, submit_one, lambda: ended() >= ended_before + len(sent), check
     )
+
+
+def slow_crew(farm: Farm) -> Crew:
+    """Downloads of working files, as slow as the server has them."""
+    sent: list[submit.Submission] = []
+    ended_before = 0
+
+    def submit_one(number: int) -> None:
+        nonlocal ended_before
+        if not sent:
+            # Whoever fetches has all bytes before the server holds that it has ended.
+            wait_until(lambda: farm.kitsu.ended == farm.kitsu.begun, 10)
+            ended_before = farm.kitsu.ended
+        path = str(farm.folder / f"slow-{number}.bin")
+        sent.append(submit.download_working_file(WORKING_FILE, path))
+
+    def check() -> None:
+        for one in sent:
+            one.wait(60)
+        sent.clear()
+
+    return Crew(
+        farm.worker, farm.redis, submit_one,
+        lambda: farm.kitsu.ended >= ended_before + len(sent), check,
+    )  # fmt: skip
+
+
+def fetching(url: str, count: int) -> float:
+    """Files a second that bare threads fetch, as many as a worker has slots.
+
+    Each keeps its connection, as a slot does: on one, the server ends a file before the next.
+    """
+
+    def fetch(times: int) -> None:
+        with requests.Session() as session:
+            for _ in range(times):
+                session.get(url).raise_for_status()
+
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(SLOTS) as threads:
+        list(threads.map(fetch, [count // SLOTS] * SLOTS))
+    return count / (time.perf_counter() - begun)
 
 
 @contextlib.contextmanager

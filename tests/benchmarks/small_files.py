@@ -12,12 +12,17 @@ from tests.benchmarks.run import Run
 from tests.benchmarks.small_file_crews import (
     ATTACHMENTS,
     AVATARS,
+    HELD,
     KINDS,
     SLOTS,
+    SLOW_FILE,
+    SLOW_FILES,
     THUMBNAILS,
+    fetching,
     noop_crew,
     our_crew,
     peer,
+    slow_crew,
 )
 from tests.benchmarks.small_file_peers import SOURCES
 from tests.support.discarding_kitsu import PATTERN
@@ -38,16 +43,52 @@ TASK_GOALS = {
 }
 """Of the rate of Celery's no-op with our settings: goal and floor."""
 
+WAKING_GOAL = (0.7, 0.35)
+"""Of what bare threads fetch: goal and floor. A pool that nobody wakes reaches a tenth."""
+
 TRIPS_GOALS = {THUMBNAILS: (12, 14), AVATARS: (12, 14), ATTACHMENTS: (18, 20)}
 """Requests to Redis for a task, at most: goal and floor. Hardly noisy."""
 
 
 def measure(run: Run) -> Findings:
-    """The pool that a farm has by default; in a full run that of a worker for small files, too."""
+    """The pool that a farm has by default; in a full run that of a worker for small files, too, of
+    which a short one sees only whether it is woken."""
     found = Findings([], [])
-    for pool in ("threads", "prefork") if run.full else ("prefork",):
-        measure_pool(run, pool, found)
+    if run.full:
+        measure_pool(run, "threads", found)
+    else:
+        measure_waking(run, found)
+    measure_pool(run, "prefork", found)
     return found
+
+
+def measure_waking(run: Run, found: Findings) -> None:
+    """Whether threads that are free again are given work at once, and not when a timer says so.
+
+    Thumbnails keep the loop awake by themselves; these files are so slow that it falls asleep.
+    """
+    folder = run.folder / "waking"
+    folder.mkdir()
+    rounds, drained, fetched = 3, [], []
+    with running_farm(folder, "threads", SLOTS) as farm:
+        farm.kitsu.serve(SLOW_FILE, SLOW_FILE / 2 / HELD)
+        crew = slow_crew(farm)
+        crew.stream(2 * SLOTS)  # so that every slot has loaded everything
+        for number in range(rounds):
+            run.tell(f"small files, threads, {number + 1}/{rounds}")
+            fetched.append(fetching(farm.kitsu.file_url, SLOW_FILES))
+            drained.append(crew.drain(SLOW_FILES).draining)
+    beside = Figure.ratio(drained, fetched)
+    rows: list[tuple[str, ...]] = [
+        (f"{SLOTS} threads that fetch", *_rate(Figure.exact(1.0), fetched)),
+        (OUR_TASKS, *_rate(beside, drained)),
+    ]
+    title = f"threads, {SLOTS} at once, {SLOW_FILES} downloads held for {HELD:g} s, {rounds} rounds"
+    found.tables.append(Table(title, ("", "x threads that fetch", "files/s"), rows))
+    goal, floor = WAKING_GOAL
+    text = f"slots of threads that are free are woken: >= {goal:g} of threads that fetch"
+    found.promises.append(Promise(text, beside, goal, floor))
+    found.samples["waking"] = {"fetched": fetched, "drained": drained}
 
 
 def measure_pool(run: Run, pool: str, found: Findings) -> None:

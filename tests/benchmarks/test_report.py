@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.farm import MB
 from tests.benchmarks import __main__ as command
-from tests.benchmarks import document
+from tests.benchmarks import document, many_transfers, watching_cost
+from tests.benchmarks.crowd import Sample, Size
+from tests.benchmarks.machine import machine
 from tests.benchmarks.report import Figure, Findings, Promise, Table
 
 
@@ -50,6 +54,47 @@ def test_the_page_keeps_its_prose_and_has_a_place_for_every_section() -> None:
     assert "## How to read it" in text
     with pytest.raises(ValueError, match="no section nonsense"):
         document.replaced(text, "nonsense", [])
+
+
+@pytest.mark.parametrize(
+    ("changed", "ending"), [(False, "commit abc1234"), (True, "commit abc1234, with changes")]
+)
+def test_the_page_says_whether_the_commit_was_changed(
+    changed: bool, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text("<!-- scale -->\n<!-- /scale -->\n")
+    monkeypatch.setattr(document, "DOCUMENT", page)
+    facts = machine() | {"commit": "abc1234", "changed_since": changed}
+    document.write({"scale": Findings([], [])}, facts)
+    assert f"{ending}_\n" in page.read_text()
+
+
+def test_memory_that_was_not_seen_is_no_figure() -> None:
+    size = Size("up", 32, 2.5)
+    unseen = Sample(0.9, None, 3.0, 0.1, 0.1, None, None)
+    seen = dataclasses.replace(unseen, together=1.0, memory=9 * MB, all_memory=300 * MB)
+
+    def memory(turns: list[Sample]) -> list[str]:
+        promises = many_transfers._promises(size, {"threads": turns})
+        return [one.verdict for one in promises if "a slot" in one.text]
+
+    assert memory([unseen, seen]) == ["BROKEN"]
+    assert memory([unseen]) == []
+    table = many_transfers._table(size, {"threads": [unseen]}, 1)
+    assert "no memory and no promise of it: threads" in table.title
+    assert table.rows[0][-2:] == ("-", "-")
+
+
+def test_watchers_who_see_nothing_break_a_promise() -> None:
+    nobody = {"calls": {"set": 600}, "seconds": 3.0, "reads": 600, "redis_cpu": 0.1, "delays": []}
+    samples = {0: nobody, 500: nobody}
+    verdicts = {one.text: one.verdict for one in watching_cost._promises(samples)}
+    assert verdicts["500 watchers: each sees >= 0.95 of the figures that are published"] == "BROKEN"
+    assert list(verdicts.values()).count("BROKEN") == 1
+    samples[500] = {**nobody, "delays": [0.001] * 3000, "reads": 6000}
+    broken = [one.text for one in watching_cost._promises(samples) if one.broken]
+    assert broken == ["500 watchers: records are read <= 1.1 times as often as with none"]
 
 
 @pytest.mark.parametrize(("measured", "code"), [(1.0, 0), (0.9, 0), (0.5, "1 promise(s) broken")])
