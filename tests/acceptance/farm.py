@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,7 @@ def running_farm(
     by_road: bool = False,
     authority: Authority | None = None,
     app: str = "farm_tasks",
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[Farm]:
     """Run a farm, and make this process its submitter.
 
@@ -60,6 +61,7 @@ def running_farm(
         by_road: Whether the worker's results go through :attr:`Farm.road`.
         authority: Who certifies the server, which then speaks TLS.
         app: The worker's.
+        more: Settings of the worker's beside these.
     """
     files = files or folder / "files"
     files.mkdir(exist_ok=True)
@@ -73,7 +75,7 @@ def running_farm(
             "FARM_TASKS_RESULT_BACKEND": redis.url(1),
         }
         roots = {"FARM_TASKS_READ_ROOTS": str(files), "FARM_TASKS_WRITE_ROOTS": str(files)}
-        environment = {**addresses, **roots, **kitsu.environment()}
+        environment = {**addresses, **roots, **kitsu.environment(), **(more or {})}
         if authority is not None:
             environment["KITSU_CA_FILE"] = str(authority.certificate)
         if by_road:

@@ -23,7 +23,8 @@ def grown_at_any_size(run: Run, found: Findings) -> None:
     size = 16 * GIB if run.full else 2 * GIB
     folder = run.folder / "memory"
     folder.mkdir()
-    with roomy_folder(folder, size) as files, running_farm(folder, files=files) as farm:
+    more = {"FARM_TASKS_MAX_UPLOAD_BYTES": str(size)}
+    with roomy_folder(folder, size) as files, running_farm(folder, files=files, more=more) as farm:
         growth = {}
         for direction, move in (("up", _up), ("down", _down)):
             run.tell(f"memory, {direction}")
