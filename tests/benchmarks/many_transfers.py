@@ -20,9 +20,9 @@ POOLS = ("prefork", "threads", "gevent")
 
 SHORT = (Size("up", 8, 2.5), Size("up", 32, 2.5))
 FULL = (
-    *(Size("up", count, 6.0) for count in (1, 8, 32)),
-    Size("up", 128, 14.0),  # long enough for the last one to begin before the first one ends
-    *(Size("down", count, 6.0) for count in (1, 8, 32)),
+    *(Size("up", count, 4.0) for count in (1, 8, 32)),
+    Size("up", 128, 12.0),  # long enough for the last one to begin before the first one ends
+    *(Size("down", count, 4.0) for count in (1, 8, 32)),
 )
 
 Samples = dict[str, list[Sample]]
@@ -33,7 +33,7 @@ def measure(run: Run) -> Findings:
     found = Findings([], [])
     every: dict[Size, Samples] = {}
     for size in FULL if run.full else SHORT:
-        rounds = 1 if not run.full else 2 if size.at_once == 128 else 3
+        rounds = 2 if run.full else 1
         room = size.at_once * size.bytes if size.direction == "down" else GIB
         with roomy_folder(run.folder, room) as files:
             samples = every[size] = _take_turns(run, size, files, rounds)
