@@ -182,7 +182,7 @@ def test_a_server_that_does_not_start_is_named_and_nothing_is_left(second: Sandb
     with pytest.raises(SandboxError, match=r"(?s)postgres ended .*no_such_setting"):
         second.up()
 
-    assert processes_of(second.home) == []
+    wait_until(lambda: processes_of(second.home) == [], 10)  # what was told to end is ending
     assert second.status() == []
 
 
