@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -109,7 +110,11 @@ def test_a_cancelled_session_ends_the_command_at_once_and_not_the_submission(
     with (
         environment_of(farm),
         subprocess.Popen(
-            openjd("run", parameters, "--step", "Publish"), stdout=subprocess.PIPE, text=True
+            openjd("run", parameters, "--step", "Publish"),
+            stdout=subprocess.PIPE,
+            text=True,
+            # openjd writes into a pipe by blocks, and these lines fill none.
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
         ) as session,
     ):
         assert session.stdout is not None
