@@ -157,13 +157,13 @@ def _promises(direction: str, way: str, samples: Rounds, size: int) -> list[Prom
     if "curl" in samples:
         beside = _speed_over(samples, ours, "curl")
         goal, floor = {
-            ("up", "plain HTTP"): (1.0, 0.75),
+            ("up", "plain HTTP"): (1.0, 0.6),
             ("down", "plain HTTP"): (1.1, 0.85),
-        }.get((direction, way), (0.95, 0.75))
+        }.get((direction, way), (0.95, 0.65))
         promises.append(Promise(f"{name}: >= {goal:g} of curl", beside, goal, floor))
     if (direction, way) == ("up", "plain HTTP"):
         of_limit = _speed_over(samples, ours, "limit")
-        promises.append(Promise(f"{name}: >= 0.85 of the limit", of_limit, 0.85, 0.6))
+        promises.append(Promise(f"{name}: >= 0.85 of the limit", of_limit, 0.85, 0.4))
         cpu = Figure.of(one.cpu * GIB / size for turns in samples[ours] for one in turns)
         promises.append(Promise(f"{name}: CPU <= 0.6 s/GiB", cpu, 0.6, at_most=True))
     over = Figure.ratio(_median_seconds(samples["our task"]), _median_seconds(samples[ours]))
