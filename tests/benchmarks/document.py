@@ -62,14 +62,14 @@ def draw(curve: Curve, path: Path) -> None:
         axes.plot(*zip(*points, strict=True), marker="o", label=name)
     if curve.logarithmic:
         axes.set_xscale("log")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * max(y for points in curve.lines.values() for _, y in points))
     axes.set_xlabel(curve.x)
     axes.set_ylabel(curve.y)
     axes.set_title(curve.title)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     if len(curve.lines) > 1:
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
 
