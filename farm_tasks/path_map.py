@@ -89,14 +89,20 @@ class PathMap:
     def to_canonical(self, path: str) -> Mapped:
         """The form that all systems send. The form of that form is itself.
 
-        A path that no rule is for, or that leaves its root by ``..``, stays as it is.
+        A path that no rule is for, or that leaves its root by ``..``, stays as it is. So does one
+        whose form would have another one: on Linux ``/A`` is not ``/a``, on Windows they are one.
         """
         found = self._found(path)
         if isinstance(found, str):
             return Mapped(path, None, found)
         root, names = found
-        canonical = self._canonical[root.table]
-        return _placed(path, root, canonical, names)
+        mapped = self._in_canonical_form(path, root, names)
+        again = self._found(mapped.path)
+        if mapped.rule is not None and not isinstance(again, str):
+            other = self._in_canonical_form(mapped.path, *again)
+            if other.path != mapped.path:
+                return Mapped(path, None, f"{mapped.path} would be of {again[0]}.")
+        return mapped
 
     def to_local(self, path: str, system: str | None = None) -> Mapped:
         """The path as a system has it.
@@ -123,6 +129,9 @@ class PathMap:
             why = f"{mapped.path} would be of {back.rule}, so {wanted} has no path for this one."
             return Mapped(path, None, why)
         return mapped
+
+    def _in_canonical_form(self, path: str, root: Root, names: tuple[str, ...]) -> Mapped:
+        return _placed(path, root, self._canonical[root.table], names)
 
     def _found(self, path: str) -> tuple[Root, tuple[str, ...]] | str:
         """The longest root of a path and the names below it; or why there is none."""

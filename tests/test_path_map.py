@@ -295,6 +295,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @given(_MAPS, _PATHS)
 @example([{"linux": ["/a"], "windows": ["P:\\"]}, {"linux": ["/b"], "windows": ["P:\\a"]}], "/a/a")
+@example([{"linux": ["/"], "canonical": "P:\\"}, {"linux": ["/a"], "windows": ["P:\\a"]}], "/A")
+@example([{"linux": ["/", "/a"], "windows": ["P:\\a"], "canonical": "P:\\"}], "/A")
 def test_canonical_forms_are_stable_and_come_back_from_every_system(
     folder: Path, tables: list[dict[str, object]], path: str
 ) -> None:
