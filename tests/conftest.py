@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from farm_tasks.sandbox import Sandbox, SandboxInfo
 from tests.support.environment import environment_of
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.worker import Worker, running_worker
+
+# A shell makes what it starts in the background deaf to Ctrl-C, and processes inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How fast examples are made and run says something of the machine, and nothing of the code.
 hypothesis.settings.register_profile(
