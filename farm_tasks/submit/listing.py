@@ -19,7 +19,7 @@ local ids = redis.call('ZREVRANGE', KEYS[1], ARGV[1], ARGV[2])
 local wanted, found = {{}}, {{#ids}}
 for number = 3, #ARGV do wanted[ARGV[number]] = true end
 for _, id in ipairs(ids) do
-  local stored = redis.call('GET', '{result_key("")}' .. id)
+  local stored = redis.call('MGET', '{result_key("")}' .. id)[1]
   for state in string.gmatch(stored or '', '"status":%s*"([^"]*)"') do
     if wanted[state] then
       found[#found + 1] = id
@@ -51,7 +51,7 @@ def recent(limit: int = 50, states: Iterable[str] | None = None) -> list[Record]
             count, values = _page(start, page) if wanted is None else _matching(start, page, wanted)
         if not count:
             break
-        start += count
+        start, page = start + count, _PAGE  # records are forgotten long before the list of them
         for record in _records(values):
             if wanted is None or record.state in wanted:
                 found.append(record)

@@ -57,3 +57,19 @@ def test_records_that_are_in_no_wanted_state_stay_in_redis(uploads: list[Submiss
     assert len(ids(FAILURE)) == 1
     after = redis_client().info("stats")["total_net_output_bytes"]
     assert after - before < 25 * record  # the answer of INFO is in it
+
+
+def test_a_key_of_another_type_hides_no_other_submission(uploads: list[Submission]) -> None:
+    redis_client().hset(result_key(uploads[2].id), "status", FAILURE)
+    assert ids(FAILURE) == [uploads[0].id]
+    assert len(ids()) == 11
+
+
+def test_the_last_one_behind_many_that_have_expired_is_found_in_few_looks(
+    alone: Mapping[str, str],
+) -> None:
+    first, *expired = [submit.upload_working_file(SOME_ID, "/p/a") for _ in range(60)]
+    redis_client().delete(*(result_key(one.id) for one in expired))
+    redis_client().config_resetstat()
+    assert ids(limit=1) == [first.id]
+    assert redis_client().info("commandstats")["cmdstat_zrevrange"]["calls"] == 2
