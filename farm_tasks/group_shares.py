@@ -46,6 +46,9 @@ OTHER = "OTHER"
 ORDER = (PROGRESS, STARTED, RETRY, FAILURE, REVOKED, QUEUED, SUCCESS)
 """In what order people want to see the members of a batch."""
 
+BY_RANK = 10_000_000
+"""A member's place in that order is its state's rank times this, and its position in the group."""
+
 # Figures are bounded, and whole numbers: a sum of fractions would drift, and one of forged figures
 # would not fit into a double.
 SHARE_OF = f"""
@@ -64,15 +67,17 @@ local function text_of(value)
   return type(value) == 'string' and value or ''
 end
 
-local function share_of(stored)
+local function share_of(stored, counted_as)
   local is_json, record = pcall(cjson.decode, stored or '')
   if not is_json or type(record) ~= 'table' or type(record.status) ~= 'string' then
-    return {{'-', 0, 0, 0, 0, 0}}, '', ''
+    return {{counted_as or '-', 0, 0, 0, 0, 0}}, '', ''
   end
   local state = ranks[record.status] and record.status or '{OTHER}'
   local progress = record.progress
   if state == '{QUEUED}' or state == '{PROGRESS}' then progress = record.result end
   if type(progress) ~= 'table' then progress = {{}} end
+  -- In another state it had moved other bytes, or none.
+  if counted_as then state, progress = counted_as, {{total = progress.total}} end
   local name, total, share = text_of(record.name), figure_of(progress.total, 1e13), {{}}
   local is_download = false
   for _, prefix in ipairs(downloads) do
@@ -87,7 +92,8 @@ local function share_of(stored)
   return share, name, text_of(progress.file)
 end
 """
-"""``share_of(what is stored)``: a record's state and :data:`FIGURES`, its function, its file."""
+"""``share_of(what is stored)``: a record's state and :data:`FIGURES`, its function, its file. A
+second argument is a state that it was in before: the least that it can have added then."""
 
 # Most submissions are in no group: for them this is one look for a key that is not there. Whatever
 # fails here, the record is stored. A key is renewed with a tenth of its time gone: each change of
@@ -128,8 +134,8 @@ local function tell_all(id, groups_of, groups, stored, seconds, is_news)
         else
           changed[#changed + 1] = now_key
           changed[#changed + 1] = (tonumber(known[3]) or 0) + 1
-          redis.call('ZADD', order, ranks[share[1]] * 10000000 + position, id)
-          redis.call('EXPIRE', order, seconds)
+          redis.call('ZADD', order, ranks[share[1]] * {BY_RANK} + position, id)
+          if redis.call('TTL', order) < 0 then redis.call('EXPIRE', order, seconds) end
         end
       end
       redis.call('HSET', sum, unpack(changed))
@@ -140,6 +146,7 @@ local function tell_all(id, groups_of, groups, stored, seconds, is_news)
     end
     if needs_time then
       redis.call('EXPIRE', sum, seconds)
+      redis.call('EXPIRE', order, seconds)
       redis.call('EXPIRE', '{group_key("")}' .. group, seconds)
     end
   end

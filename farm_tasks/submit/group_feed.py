@@ -53,7 +53,7 @@ def follow_sum(
             if now is not None and now != before:
                 before = now
                 yield now
-                if now.has_ended and now.progress.files_total == len(submission_ids):
+                if now.has_ended and now.progress.files_total >= len(submission_ids):
                     return
             left = deadline - time.monotonic()
             if left <= 0:

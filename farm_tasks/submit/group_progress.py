@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from farm_tasks.group_shares import (
+    BY_RANK,
     BYTES_READ,
     FOLDER,
     FUNCTIONS,
     HUNDREDTHS,
     MADE,
+    OTHER,
     RATE,
     SHARE_OF,
     SIZELESS,
@@ -40,27 +42,44 @@ _AT_ONCE = 200
 """Members in one script: Redis serves nobody else for those few milliseconds."""
 
 # A member's share is taken from its record in the same step as it becomes a member: nothing that is
-# stored at that moment is missed. One that is a member already is told again; one whose record has
-# expired keeps its share.
+# stored at that moment is missed. One that is a member already is told again. Where its record has
+# expired, what has ended keeps its share, and what has not is known no more. A share that expired
+# before the sum is in there all the same: the order has its state, and says that it is.
 _JOIN = Script(f"""
 {SHARE_OF}
 {TELL_GROUPS}
-local sum = '{group_sum_key("")}' .. ARGV[1]
-redis.call('HSETNX', sum, '{MADE}', ARGV[2])
+local sum, order = '{group_sum_key("")}' .. ARGV[1], '{group_order_key("")}' .. ARGV[1]
+if redis.call('HSETNX', sum, '{MADE}', ARGV[2]) == 1 then redis.call('DEL', order) end
 redis.call('EXPIRE', sum, ARGV[3])
 local made = redis.call('HGET', sum, '{MADE}')
+
+local function share_in_sum(id, stored)
+  local place = redis.call('ZSCORE', order, id)
+  if not place then return '- 0 0 0 0 0' end
+  local rank, share = math.floor(place / {BY_RANK}), share_of(stored)
+  if ranks[share[1]] ~= rank then
+    for state, one in pairs(ranks) do
+      if one == rank and state ~= '{OTHER}' then share = share_of(stored, state) end
+    end
+  end
+  return table.concat(share, ' ')
+end
+
 local known = {{}}
 for number = 4, #ARGV, 2 do
   local position, id = ARGV[number], ARGV[number + 1]
   local groups_of, key = '{groups_of_key("")}' .. id, '{result_key("")}' .. id
+  local stored = redis.call('MGET', key)[1]
   local told = redis.call('HGET', groups_of, ARGV[1])
   if not told or string.sub(told, 1, #made + 1) ~= made .. ' ' then
-    local nothing = table.concat({{made, position, '- 0 0 0 0 0'}}, ' ')
-    redis.call('HSET', groups_of, ARGV[1], nothing)
+    told = table.concat({{made, position, share_in_sum(id, stored)}}, ' ')
+    redis.call('HSET', groups_of, ARGV[1], told)
     redis.call('EXPIRE', groups_of, ARGV[3])
   end
-  local stored = redis.call('GET', key)
-  if stored then tell_groups(key, stored, ARGV[3], true) end
+  local state = string.match(told, '^%S+ %S+ (%S+)')
+  if stored or (state ~= '-' and not is_final[state]) then
+    tell_groups(key, stored or '', ARGV[3], true)
+  end
   local _, name, file = share_of(stored)
   known[#known + 1] = name
   known[#known + 1] = file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from itertools import permutations
@@ -121,7 +122,7 @@ class Sums(RuleBasedStateMachine):
 
     @rule(member=MEMBERS)
     def expire(self, member: int) -> None:
-        """The record alone: the sum keeps what was known."""
+        """The record alone: the sum keeps what was known, until it is looked for."""
         if member in self.members:
             self.redis.delete(result_key(self.members[member].id))
 
@@ -221,6 +222,14 @@ class Sums(RuleBasedStateMachine):
         for member, one in self.members.items():
             if one.id in self._ids(group):
                 self._tell(member)
+                self._miss(member, group)
+
+    def _miss(self, member: int, group: int) -> None:
+        """What has ended keeps its share without a record; what has not is known no more."""
+        known = self.told[group].get(member)
+        if known is not None and not known.is_final and self._record(member) is None:
+            for told in self.told.values():
+                told.pop(member, None)
 
 
 def test_a_sum_is_right_whatever_happens_in_which_order(alone: Mapping[str, str]) -> None:
@@ -336,6 +345,92 @@ def test_a_group_of_an_older_version_gets_its_sum_when_it_is_looked_at(
     store(members[1], SUCCESS, bytes_read=5, total=5)
     assert Group.load("old").progress().files_done == 2
     assert redis_client().hexists(group_sum_key("old"), MADE)
+
+
+def test_a_share_that_expires_before_the_sum_counts_once(alone: Mapping[str, str]) -> None:
+    """A member that ended days ago, in a batch that goes on: its record outlives its share."""
+    ended, running = members = uploads(2)
+    group = Group.of(members)
+    store(ended, SUCCESS, bytes_read=5, total=5)
+    store(running, PROGRESS, bytes_read=3, total=9, percent=33.33, rate=2)
+    before = sum_of(redis_client(), group.id)
+    redis_client().delete(groups_of_key(ended.id), groups_of_key(running.id))
+    add_members(redis_client(), group.id, [one.id for one in members])
+    after = sum_of(redis_client(), group.id)
+    assert (after.progress, after.states) == (before.progress, before.states)
+    store(running, SUCCESS, bytes_read=9, total=9)
+    assert group.progress() == GroupProgress(2, 0, 2, bytes_read=14, total=14, fraction=1.0)
+    assert len(group.wait(20)) == 2
+
+
+def test_a_member_that_was_taken_after_its_share_expired_counts_once(
+    alone: Mapping[str, str],
+) -> None:
+    """It has waited for longer than records are kept."""
+    [one] = uploads(1)
+    group = Group.of([one])
+    kept = json.loads(redis_client().get(result_key(one.id)))
+    kept["result"]["total"] = 9  # its submitter could see the file
+    assert replace(
+        redis_client(), result_key(one.id), redis_client().get(result_key(one.id)),
+        json.dumps(kept), 60,
+    )  # fmt: skip
+    redis_client().delete(groups_of_key(one.id), result_key(one.id))
+    figures = {"bytes_read": 4, "total": 9, "percent": 44.44, "rate": 2}
+    taken = json.dumps({**kept, "status": PROGRESS, "result": figures})
+    assert replace(redis_client(), result_key(one.id), None, taken, 60)
+    add_members(redis_client(), group.id, [one.id])
+    found = sum_of(redis_client(), group.id)
+    assert found.states == {PROGRESS: 1}
+    assert (found.progress.bytes_read, found.progress.fraction) == (4, 0.4444)
+    store(one, SUCCESS, bytes_read=9, total=9)
+    assert group.progress() == GroupProgress(1, 0, 1, bytes_read=9, total=9, fraction=1.0)
+
+
+def test_a_sum_that_vanished_is_not_taken_for_the_one_that_its_order_was_of(
+    alone: Mapping[str, str],
+) -> None:
+    members = uploads(2)
+    group = Group.of(members)
+    redis_client().delete(group_sum_key(group.id))
+    redis_client().delete(result_key(members[0].id))
+    assert sum_of(redis_client(), group.id, [one.id for one in members]).states == {QUEUED: 1}
+    assert redis_client().zrange(group_order_key(group.id), 0, -1) == [members[1].id.encode()]
+
+
+def test_the_order_of_a_batch_is_kept_as_long_as_its_sum(alone: Mapping[str, str]) -> None:
+    [one] = uploads(1)
+    group = Group.of([one])
+    store(one, PROGRESS, bytes_read=1, total=9)
+    for key in (groups_of_key(one.id), group_sum_key(group.id), group_order_key(group.id)):
+        redis_client().expire(key, 20)
+    store(one, PROGRESS, bytes_read=2, total=9)
+    assert redis_client().ttl(group_sum_key(group.id)) > 50
+    assert redis_client().ttl(group_order_key(group.id)) > 50
+
+
+@pytest.mark.parametrize("how", ["watch", "wait"])
+def test_who_waits_for_a_member_whose_record_has_expired_does_not_do_so_for_ever(
+    alone: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(group_feed, "TELL_AGAIN", 0.0)
+    monkeypatch.setattr(group_feed, "LOOK_AGAIN", 0.1)
+    one, other = members = uploads(2)
+    group = Group.of(members)
+    store(one, SUCCESS, bytes_read=5, total=5)
+    redis_client().delete(result_key(other.id))
+    begun = time.monotonic()
+    with pytest.raises(UnknownSubmission, match="1 of the group's 2"):
+        list(group.watch(20)) if how == "watch" else group.wait(20)
+    assert time.monotonic() - begun < 10
+
+
+def test_a_record_of_another_type_counts_as_none(alone: Mapping[str, str]) -> None:
+    one, other = uploads(2)
+    redis_client().delete(result_key(other.id))
+    redis_client().hset(result_key(other.id), "status", SUCCESS)
+    with pytest.raises(UnknownSubmission, match="1 of the group's 2"):
+        Group.of([one, other]).progress()
 
 
 def test_a_member_without_a_record_is_an_error_of_the_whole(alone: Mapping[str, str]) -> None:
