@@ -15,6 +15,7 @@ import urllib3.exceptions
 from farm_tasks.errors import ContentChanged, FarmTasksError, Stalled, TemporaryFailure
 from farm_tasks.transfer import limit
 from farm_tasks.transfer.failures import Refusal, from_network, from_status
+from farm_tasks.transfer.overdue import Overdue
 
 if TYPE_CHECKING:
     from farm_tasks.transfer.session import TransferSession
@@ -112,6 +113,16 @@ class Download(requests.Response):
         self._content_consumed = True
 
     def _read(self) -> Iterator[bytes]:
+        limits = self._session.limits
+        # By then a block has come more slowly than the least rate, for as long as that is borne.
+        seconds = max(limits.rate_window, _MOST_BLOCK / max(limits.least_rate, 1.0))
+        overdue = Overdue(seconds, self._session.cut)
+        try:
+            yield from self._pieces(overdue)
+        finally:
+            overdue.close()
+
+    def _pieces(self, overdue: Overdue) -> Iterator[bytes]:
         lane = limit.down()
         pace = _Pace() if self.url.startswith("https:") else None
         while True:
@@ -120,7 +131,9 @@ class Download(requests.Response):
             if self._decode:
                 piece = self.raw.read(min(most, 64 * 1024), decode_content=True)
             elif pace is not None and pace.block:
+                overdue.begin()
                 piece = self.raw.read(min(most, pace.block), decode_content=False)
+                overdue.end()
             else:
                 piece = self.raw.read1(most, decode_content=False)
             if not piece:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from farm_tasks.errors import Cancelled, ConnectionLost, PermanentFailure
+from farm_tasks.errors import Cancelled, ConnectionLost, PermanentFailure, TemporaryFailure
 from farm_tasks.transfer.progress import Meter
 from farm_tasks.transfer.session import Limits, TransferSession
 from tests.servers import (
@@ -93,6 +93,29 @@ def test_what_becomes_slow_is_late_by_one_block_alone(session: TransferSession) 
     assert content == fast + slow + last
     assert largest > 2 * 16 * 1024
     assert all(seen), "more was waited for than had been sent"
+
+
+def test_what_nearly_stops_after_it_was_fast_has_stalled(open_session: OpenSession) -> None:
+    """Each record comes long before a socket's timeout, and a block of them in a quarter hour."""
+    fast = os.urandom(64 * 1024 * 1024)
+
+    def serve(exchange: Exchange) -> None:
+        exchange.read_body()
+        exchange.reply_head(200, {"Content-Length": str(2 * len(fast))})
+        exchange.send(fast)
+        for _ in range(300):
+            exchange.send(b"." * 10)
+            time.sleep(0.1)
+
+    session = open_session(limits=Limits(read_timeout=60, least_rate=100_000, rate_window=1.0))
+    begun = time.monotonic()
+    with LoopbackServer(serve, tls=True) as server:
+        answer = session.get(server.url, stream=True)
+        with pytest.raises(TemporaryFailure):
+            list(answer.iter_content())
+        took = time.monotonic() - begun
+    assert took < 15
+    wait_until(lambda: "farm-tasks-overdue" not in {one.name for one in threading.enumerate()}, 10)
 
 
 def test_what_comes_slowly_is_seen_at_once(session: TransferSession) -> None:
