@@ -86,6 +86,11 @@ def group_order_key(group_id: str) -> str:
     return f"farm-tasks:group-order:{group_id}"
 
 
+def group_read_key(group_id: str) -> str:
+    """Set while no other watcher needs to read all records of a group that is silent."""
+    return f"farm-tasks:group-read:{group_id}"
+
+
 def groups_of_key(submission_id: str) -> str:
     """Hash of the groups that a submission is in, and of what it has added to each one's sum."""
     return f"farm-tasks:groups-of:{submission_id}"

@@ -10,7 +10,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from farm_tasks.errors import BrokerUnavailable, UnknownSubmission
-from farm_tasks.states import group_channel
+from farm_tasks.states import group_channel, group_read_key
 from farm_tasks.submit.connection import reaching_redis, redis_client
 from farm_tasks.submit.feed import LOOK_AGAIN, is_news
 from farm_tasks.submit.group_progress import Sum, add_members, read_sums, sum_of
@@ -20,9 +20,11 @@ INTERVAL = 0.25
 """Seconds between two looks at least: a batch of thumbnails ends hundreds of files a second."""
 
 TELL_AGAIN = 60.0
-"""Seconds without a change after which whoever watches has every member's record read. What stores
-records without telling the group, such as a worker of an older version, is seen then, and only
-then: a mere look at a sum reads no records."""
+"""Seconds without a change after which one of those who watch has every member's record read. What
+stores records without telling the group, such as a worker of an older version, is seen then, and
+only then: a mere look at a sum reads no records."""
+
+_NEVER = float("-inf")
 
 
 def follow_sum(
@@ -184,9 +186,17 @@ class _Watched:
         is_due = now < self._patient_until and now - self._told_at >= LOOK_AGAIN
         if silence <= TELL_AGAIN and not is_due:
             return False
+        may_be_lost = self._told_at == _NEVER or is_due
         self._told_at = now
+        if not may_be_lost and not self._is_first():
+            return False  # what the other one finds is published
         add_members(redis_client(), self._id, self._members)
         return True
+
+    def _is_first(self) -> bool:
+        """Whether no other watcher of this group reads all of it at the time."""
+        milliseconds = max(1, int(TELL_AGAIN * 1000))
+        return bool(redis_client().set(group_read_key(self._id), 1, nx=True, px=milliseconds))
 
     def _wait(self, patience: float) -> None:
         self.close()
@@ -199,7 +209,7 @@ class _Watched:
 
     def _begin_anew(self) -> None:
         """Have all read at the next look, and be patient: this may be an empty Redis."""
-        self._told_at = float("-inf")
+        self._told_at = _NEVER
         self._patient_until = time.monotonic() + 3 * LOOK_AGAIN
 
     def close(self) -> None:

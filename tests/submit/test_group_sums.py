@@ -457,6 +457,27 @@ def test_what_no_group_was_told_of_is_seen_after_a_while(
     assert [progress.files_done for progress in seen] == [1]
 
 
+def test_of_many_who_watch_a_silent_batch_one_reads_all_of_it(
+    alone: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_feed, "TELL_AGAIN", 1.0)
+    monkeypatch.setattr(group_feed, "LOOK_AGAIN", 0.1)
+    read: list[str] = []
+
+    def count_and_add(redis: Any, group_id: str, submission_ids: Sequence[str]) -> None:
+        read.append(group_id)
+        add_members(redis, group_id, submission_ids)
+
+    monkeypatch.setattr(group_feed, "add_members", count_and_add)
+    group = Group.of(uploads(3))
+    watchers = [threading.Thread(target=lambda: list(group.watch(4.5))) for _ in range(8)]
+    for one in watchers:
+        one.start()
+    for one in watchers:
+        one.join()
+    assert 1 <= len(read) <= 5, "once a second at the most, however many watch"
+
+
 def test_a_look_costs_the_same_for_any_number_of_members(alone: Mapping[str, str]) -> None:
     sent = []
     for count in (2, 500):
