@@ -25,6 +25,10 @@ _UNSEEN_BYTES = 2 * 1024 * 1024
 """At most this lies unread beyond what the window has narrowed by. Where a server read 50 MB/s of
 what loopback gave it, it was up to once more, but for what was taken while the window grew."""
 
+_UNSEEN_SECONDS = 0.1
+"""Nor more than comes in so long: at 1 MB/s it is no megabyte, and a bar is not to be late by one.
+"""
+
 _GROWTH_SECONDS = 0.25
 """So long after the window has grown, what was taken meanwhile may still lie unread: a window can
 grow by 3 MiB and be half filled within a millisecond, in which nobody reads."""
@@ -47,6 +51,7 @@ class Backlog:
         with contextlib.suppress(OSError):
             # Nothing of an earlier request lies unread any more: it was answered.
             self._acknowledged, self._widest = self._info()
+        self._began = time.monotonic(), self._acknowledged
 
     def __call__(self) -> int:
         """The number of bytes, now."""
@@ -77,7 +82,10 @@ class Backlog:
         self._acknowledged = acknowledged
         self._widest = max(self._widest, window)
         narrowed = self._widest - window
-        return narrowed + max(min(narrowed, _UNSEEN_BYTES), self._grown)
+        began_at, acknowledged_before = self._began
+        rate = (acknowledged - acknowledged_before) / max(now - began_at, 1e-6)
+        unseen = min(narrowed, _UNSEEN_BYTES, int(rate * _UNSEEN_SECONDS))
+        return narrowed + max(unseen, self._grown)
 
     def _info(self) -> tuple[int, int]:
         """Bytes acknowledged so far, and the window; zeros where the system does not tell."""

@@ -11,6 +11,7 @@ import io
 import mimetypes
 import os
 import stat
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, Any
@@ -24,7 +25,13 @@ from farm_tasks.transfer.limit import Lane
 from farm_tasks.transfer.progress import ProgressCallback, announce, check, moved
 
 PIECE_BYTES = 512 * 1024
-"""Large enough for full speed; small enough that 15 s of send timeout tolerate 35 kB/s."""
+"""Large enough for full speed; small enough that 15 s of send timeout tolerate 35 kB/s at first."""
+
+LEAST_PIECE_BYTES = 16 * 1024
+"""What one record of TLS holds (RFC 8446 5.1). 15 s of send timeout tolerate 1.1 kB/s."""
+
+PIECE_SECONDS = 0.1
+"""So long a piece may take at most, once the line is known to be slow: it is counted as a whole."""
 
 mimetypes.add_type("image/x-exr", ".exr")
 
@@ -61,7 +68,8 @@ class FilePart:
     def read_pieces(self, buffer: memoryview, lane: Lane | None = None) -> Iterator[memoryview]:
         """Yield the content in views of ``buffer``, each valid until the next is asked for.
 
-        They are as large as ``buffer``, or as ``lane`` has them.
+        They are as large as ``buffer``, or as ``lane`` has them; where they are taken slowly, as
+        large as is taken in :data:`PIECE_SECONDS`.
 
         Raises:
             FileChanged: it shrank, grew or was written to since it was opened. Raised before the
@@ -69,19 +77,26 @@ class FilePart:
             FileUnreadable: reading failed. Not an OSError: urllib3 takes those for the network's.
         """
         left = self.size
+        most = len(buffer)
         try:
             if not left:
                 self._check_unchanged()
             self._source.seek(0)
             while left:
-                most = len(buffer) if lane is None else lane.piece(len(buffer))
-                piece = self._read(buffer[: min(left, most)])
+                wanted = min(left, most if lane is None else lane.piece(most))
+                piece = self._read(buffer[:wanted])
                 left -= len(piece)
                 if not piece:
                     self._fail_changed()
                 if not left:
                     self._check_unchanged()
+                given_at = time.monotonic()
                 yield piece
+                took = time.monotonic() - given_at
+                if took > PIECE_SECONDS:
+                    most = max(LEAST_PIECE_BYTES, int(len(piece) * PIECE_SECONDS / took))
+                elif took < PIECE_SECONDS / 4:
+                    most = min(len(buffer), 2 * most)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise FileUnreadable(f"{self.name}: {reason}") from error

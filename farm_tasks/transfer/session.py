@@ -32,8 +32,9 @@ class Limits:
     """How patient a session is.
 
     Attributes:
-        connect_timeout: Seconds to connect, and to hand one piece of 512 KiB to the socket: an
-            upload slower than 35 kB/s fails.
+        connect_timeout: Seconds to connect, and to hand one piece to the socket. The first has 512
+            KiB, later ones what is taken in a tenth of a second, but 16 KiB at least: an upload
+            fails that begins slower than 35 kB/s, or becomes slower than 1.1 kB/s.
         read_timeout: Seconds of silence while an answer or a download is awaited.
         answer_rate: Bytes per second at which the server is trusted to digest an upload. The
             answer to a large one may take size / answer_rate seconds more than read_timeout: zou

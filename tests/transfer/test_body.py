@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm_tasks.errors import FileChanged, FileUnreadable
-from farm_tasks.transfer.body import PIECE_BYTES, MultipartBody
+from farm_tasks.transfer import body as body_module
+from farm_tasks.transfer.body import LEAST_PIECE_BYTES, PIECE_BYTES, MultipartBody
 from tests.servers import Part, parse_multipart
 
 
@@ -183,6 +184,27 @@ def test_what_has_not_arrived_is_not_counted_and_the_figure_never_falls(movie: P
     assert figures[-1] == size - PIECE_BYTES
     body.finish()
     assert figures[-1] == size
+
+
+def test_pieces_are_as_large_as_a_line_takes_in_a_moment(
+    movie: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A piece is counted as a whole: a large one on a slow line is seconds of a bar standing."""
+    now = 0.0
+    monkeypatch.setattr(body_module.time, "monotonic", lambda: now)
+    os.truncate(movie, 8 * PIECE_BYTES)
+    sizes = []
+    with movie.open("rb") as file:
+        for number, piece in enumerate(MultipartBody([], {"file": file})):
+            sizes.append(len(piece))
+            now += len(piece) / (200_000 if number < 10 else 10e6)
+    # The first and the last are what is around the file.
+    _head, first, *slow = sizes[:10]
+    assert first == PIECE_BYTES
+    assert all(LEAST_PIECE_BYTES <= size <= 20_001 for size in slow)
+    assert sizes[10:16] == sorted(sizes[10:16])
+    assert max(sizes[10:]) > PIECE_BYTES / 4
+    assert sum(sizes[1:-2]) == 8 * PIECE_BYTES
 
 
 def test_an_empty_file_reports_at_its_end_and_an_upload_without_files_never(

@@ -25,6 +25,7 @@ from tests.servers import (
     serving_process,
     swallowing_process,
 )
+from tests.support.discarding_kitsu import discarding_kitsu
 from tests.transfer.conftest import OpenSession
 
 pytestmark = pytest.mark.alone
@@ -135,6 +136,20 @@ def test_the_figure_is_never_more_than_1_mib_ahead_of_what_the_server_has_read(
     pieces = 96 * MIB // PIECE_BYTES
     assert len(samples) in {pieces, pieces + 1}
     assert samples[-1][0] == 96 * MIB
+
+
+def test_a_slow_line_is_seen_to_move(tmp_path: Path) -> None:
+    path = tmp_path / "plate.mov"
+    path.touch()
+    os.truncate(path, 4 * MIB)
+    with discarding_kitsu() as server:
+        server.serve(0, rate=1e6)
+        samples: list[tuple[int, int]] = []
+        callback = lambda said, _total: samples.append((said, server.moved(0)))  # noqa: E731
+        with TransferSession(callback) as session, path.open("rb") as file:
+            session.post(server.file_url, files={"file": file})
+    assert len({said for said, _ in samples}) >= 16, "as often as it is reported, and more"
+    assert max(said - was_read for said, was_read in samples) <= MIB / 4
 
 
 def test_with_a_server_that_reads_nothing_next_to_nothing_is_counted(
