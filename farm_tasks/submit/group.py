@@ -132,6 +132,8 @@ class Group:
 
         Raises:
             StillRunning: some have not ended after ``timeout`` seconds.
+            UnknownSubmission: a record has expired: what ended longer ago than
+                ``FARM_TASKS_RESULT_DAYS`` cannot be returned.
         """
         ids = [one.id for one in self.submissions]
         deadline = None if timeout is None else time.monotonic() + timeout
