@@ -145,8 +145,11 @@ def test_a_slow_line_is_seen_to_move(tmp_path: Path) -> None:
     with discarding_kitsu() as server:
         server.serve(0, rate=1e6)
         samples: list[tuple[int, int]] = []
-        callback = lambda said, _total: samples.append((said, server.moved(0)))  # noqa: E731
-        with TransferSession(callback) as session, path.open("rb") as file:
+
+        def sample(said: int, _total: int) -> None:
+            samples.append((said, server.moved(0)))
+
+        with TransferSession(sample) as session, path.open("rb") as file:
             session.post(server.file_url, files={"file": file})
     assert len({said for said, _ in samples}) >= 16, "as often as it is reported, and more"
     assert max(said - was_read for said, was_read in samples) <= MIB / 4
