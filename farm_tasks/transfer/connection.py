@@ -158,12 +158,14 @@ class _ListeningConnection(HTTPConnection):
             wire.check()
         if self.sock is None:
             self.connect()
+        # TLS to a server within TLS to a proxy: urllib3's object lacks what its socket can do.
+        sock = getattr(self.sock, "socket", self.sock)
         if wire is not None:
-            wire.take(self, self.sock)
+            wire.take(self, sock)
         self._is_cut_short = False
         if isinstance(body, MultipartBody):
-            if self.sock is not None:
-                body.backlog = Backlog(self.sock)
+            if sock is not None:
+                body.backlog = Backlog(sock)
             body = self._until_refused(body)
         try:
             super().request(method, url, body=body, headers=headers, **options)

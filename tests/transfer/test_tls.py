@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
+import ssl
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,6 +47,75 @@ def test_a_file_goes_up_and_comes_down(session: TransferSession, movie: Path) ->
         answer = session.get(server.url, stream=True)
         assert answer.content == movie.read_bytes()
     assert sink.uploads[0][0].content == movie.read_bytes()
+
+
+@contextlib.contextmanager
+def tls_proxy() -> Iterator[str]:
+    """A proxy that is spoken to by TLS, and tunnels whatever it is asked for; its URL."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+
+    def relay(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(64 * 1024):
+                sink.sendall(piece)
+        for one in (source, sink):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def tunnel(client: socket.socket) -> None:
+        with context.wrap_socket(client, server_side=True) as secure:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += secure.recv(4096)
+            host, _, port = head.split()[1].decode().partition(":")
+            with socket.create_connection((host, int(port))) as server:
+                secure.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                back = threading.Thread(target=relay, args=(server, secure))
+                back.start()
+                relay(secure, server)
+                back.join()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            client, _ = listener.accept()
+            with client:
+                tunnel(client)
+
+        # One connection each: sessions keep theirs.
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_a_proxy_that_speaks_tls_is_gone_through_and_let_go_of(
+    open_session: OpenSession, movie: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The socket of such a connection is an object of urllib3's, which knows less than others."""
+    for name in ("NO_PROXY", "no_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    figures: list[int] = []
+    sink = UploadSink()
+    with tls_proxy() as proxy, LoopbackServer(sink, tls=True) as server:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        session = open_session(lambda done, _: figures.append(done))
+        with movie.open("rb") as file:
+            assert session.post(server.url, files={"file": file}).status_code == 201
+    assert sink.uploads[0][0].content == movie.read_bytes()
+    assert figures[-1] == movie.stat().st_size
+
+    meter = Meter()
+    with tls_proxy() as proxy, LoopbackServer(hang, tls=True) as server:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        session = open_session(meter, Limits(read_timeout=60))
+        threading.Timer(0.5, lambda: meter.stop(Cancelled("Enough."))).start()
+        begun = time.monotonic()
+        with pytest.raises(Cancelled):
+            session.get(server.url)
+        assert time.monotonic() - begun < 10
 
 
 def test_what_comes_fast_is_read_by_more_than_one_record(session: TransferSession) -> None:
