@@ -86,9 +86,16 @@ def _tell(flower: Flower, known: int, size: int) -> None:
                     queue="farm_tasks.downloads",
                 )
             # Redis drops a listener that it has to keep too much for.
-            told = min(first + _BURST, size)
-            wait_until(lambda told=told: _heard(flower) >= told - 4 * _BURST, 60)
-    wait_until(lambda: _heard(flower) >= size, 120)
+            _wait_for(flower, min(first + _BURST, size) - 4 * _BURST)
+    _wait_for(flower, size)
+
+
+def _wait_for(flower: Flower, events: int) -> None:
+    try:
+        wait_until(lambda: _heard(flower) >= events, 120)
+    except AssertionError as late:
+        heard, log = _heard(flower), flower.log.read_text()[-2000:]
+        raise AssertionError(f"Flower heard {heard:n} of {events} events:\n{log}") from late
 
 
 def _heard(flower: Flower) -> float:

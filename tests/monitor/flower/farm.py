@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.monitor.flower.running import Flower, running_flower
-from tests.support.waiting import wait_until
 from tests.worker.crew import Crew, running_crew
 
 
@@ -38,7 +37,4 @@ def running_farm(folder: Path, pool: str, concurrency: int) -> Iterator[Farm]:
         }
         with running_flower(folder, redis) as flower:
             joining.result()
-            # It says that it is connected a moment before it hears of events.
-            with crew.redis.client(0) as client:
-                wait_until(lambda: client.exists("_kombu.binding.celeryev"), 10)
             yield Farm(crew, flower)

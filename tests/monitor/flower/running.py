@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import playwright.sync_api as playwright
+import psutil
+import redis
 
 from tests.support.installed import program
 from tests.support.redis_server import free_port
@@ -50,6 +52,9 @@ class Flower:
                 self._command, stdout=log, stderr=log, env=self._environment
             )
         wait_until(self._answers, 30)
+        # It answers some milliseconds before it hears: what is sent in between, Redis tells nobody.
+        with redis.Redis.from_url(self._environment["FARM_TASKS_BROKER_URL"]) as client:
+            wait_until(lambda: self._hears(client), 30)
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -86,6 +91,12 @@ class Flower:
         """What the button of its page does."""
         path = f"/api/task/revoke/{task_id}?terminate=true"
         return self.ask(path, "POST", {"Origin": self.url})
+
+    def _hears(self, client: redis.Redis) -> bool:
+        assert self.process is not None
+        mine = {one.laddr.port for one in psutil.Process(self.process.pid).net_connections("tcp")}
+        subscribed = [one for one in client.client_list(_type="pubsub") if one["psub"] != "0"]
+        return any(int(one["addr"].rpartition(":")[2]) in mine for one in subscribed)
 
     def _answers(self) -> bool:
         assert self.process is not None
