@@ -14,6 +14,7 @@ import contextlib
 import socket
 import struct
 import sys
+import threading
 import time
 
 _SIOCOUTQ = 0x5411  # linux/sockios.h: bytes not yet acknowledged, sent or not
@@ -46,19 +47,27 @@ class Backlog:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._acknowledged = self._widest = self._grown = 0
+        self._lock = threading.Lock()
+        self._acknowledged = self._widest = self._window = self._grown = self._last = 0
         self._grown_at = -_GROWTH_SECONDS
         with contextlib.suppress(OSError):
             # Nothing of an earlier request lies unread any more: it was answered.
-            self._acknowledged, self._widest = self._info()
+            self._acknowledged, self._window = self._info()
+            self._widest = self._window
         self._began = time.monotonic(), self._acknowledged
 
     def __call__(self) -> int:
-        """The number of bytes, now."""
+        """The number of bytes, now; more than any, once the socket is closed.
+
+        From any thread.
+        """
         try:
-            return self._unacknowledged() + self._unread()
-        except OSError:
-            return 0  # the connection is gone, and sending will say so
+            with self._lock:
+                return self._unacknowledged() + self._unread()
+        except (OSError, ValueError):
+            # The system does not tell. Where there is nothing left to be told of, what has not
+            # been seen to arrive is not said to have.
+            return 0 if self._socket.fileno() >= 0 else sys.maxsize
 
     def _unacknowledged(self) -> int:
         if sys.platform == "linux":
@@ -73,6 +82,9 @@ class Backlog:
 
     def _unread(self) -> int:
         acknowledged, window = self._info()
+        if (acknowledged, window) == (self._acknowledged, self._window):
+            return self._last  # nothing was heard: that time has passed is no sign of a reader
+        self._window = window
         now = time.monotonic()
         if window > self._widest:
             self._grown += min(acknowledged - self._acknowledged, window - self._widest)
@@ -85,7 +97,8 @@ class Backlog:
         began_at, acknowledged_before = self._began
         rate = (acknowledged - acknowledged_before) / max(now - began_at, 1e-6)
         unseen = min(narrowed, _UNSEEN_BYTES, int(rate * _UNSEEN_SECONDS))
-        return narrowed + max(unseen, self._grown)
+        self._last = narrowed + max(unseen, self._grown)
+        return self._last
 
     def _info(self) -> tuple[int, int]:
         """Bytes acknowledged so far, and the window; zeros where the system does not tell."""

@@ -21,17 +21,8 @@ from urllib3.fields import RequestField
 from farm_tasks.confinement import current, path_behind
 from farm_tasks.errors import FileChanged, FileUnreadable
 from farm_tasks.transfer import limit
-from farm_tasks.transfer.limit import Lane
-from farm_tasks.transfer.progress import ProgressCallback, announce, check, moved
-
-PIECE_BYTES = 512 * 1024
-"""Large enough for full speed; small enough that 15 s of send timeout tolerate 35 kB/s at first."""
-
-LEAST_PIECE_BYTES = 16 * 1024
-"""What one record of TLS holds (RFC 8446 5.1). 15 s of send timeout tolerate 1.1 kB/s."""
-
-PIECE_SECONDS = 0.1
-"""So long a piece may take at most, once the line is known to be slow: it is counted as a whole."""
+from farm_tasks.transfer.piece_size import MOST_BYTES, PieceSize
+from farm_tasks.transfer.progress import ProgressCallback, announce, check, follow, moved
 
 mimetypes.add_type("image/x-exr", ".exr")
 
@@ -65,11 +56,12 @@ class FilePart:
             confined.check_lent(_name_of(source, "file"), source)
         self.size = self._stat.st_size
 
-    def read_pieces(self, buffer: memoryview, lane: Lane | None = None) -> Iterator[memoryview]:
+    def read_pieces(self, buffer: memoryview, size: Callable[[], int]) -> Iterator[memoryview]:
         """Yield the content in views of ``buffer``, each valid until the next is asked for.
 
-        They are as large as ``buffer``, or as ``lane`` has them; where they are taken slowly, as
-        large as is taken in :data:`PIECE_SECONDS`.
+        Args:
+            buffer: Where they are read to.
+            size: How large the next one may be, in bytes; at most as ``buffer``.
 
         Raises:
             FileChanged: it shrank, grew or was written to since it was opened. Raised before the
@@ -77,26 +69,18 @@ class FilePart:
             FileUnreadable: reading failed. Not an OSError: urllib3 takes those for the network's.
         """
         left = self.size
-        most = len(buffer)
         try:
             if not left:
                 self._check_unchanged()
             self._source.seek(0)
             while left:
-                wanted = min(left, most if lane is None else lane.piece(most))
-                piece = self._read(buffer[:wanted])
+                piece = self._read(buffer[: min(left, size())])
                 left -= len(piece)
                 if not piece:
                     self._fail_changed()
                 if not left:
                     self._check_unchanged()
-                given_at = time.monotonic()
                 yield piece
-                took = time.monotonic() - given_at
-                if took > PIECE_SECONDS:
-                    most = max(LEAST_PIECE_BYTES, int(len(piece) * PIECE_SECONDS / took))
-                elif took < PIECE_SECONDS / 4:
-                    most = min(len(buffer), 2 * most)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise FileUnreadable(f"{self.name}: {reason}") from error
@@ -125,8 +109,9 @@ class MultipartBody:
         files: What requests takes as ``files=``: names to open binary files, or to tuples of
             ``(filename, content[, content type])`` with a file, bytes or text as the content.
         progress: Called with the file bytes that have arrived so far and their total. A piece is
-            counted once the socket has taken it and :attr:`backlog` has shrunk; the last ones may
-            have to wait for :meth:`finish`.
+            counted once the socket has taken it and :attr:`backlog` has shrunk. The last ones are
+            counted by :meth:`finish`, and before that only by a callback that asks for them, as a
+            :class:`~farm_tasks.transfer.progress.Meter` does.
 
     Attributes:
         backlog: Tells how many of the bytes that were yielded have not arrived yet. Set by the
@@ -164,27 +149,41 @@ class MultipartBody:
         return self._length
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
-        buffer = memoryview(bytearray(PIECE_BYTES))
+        buffer = memoryview(bytearray(MOST_BYTES))
         lane = limit.up()
+        size = PieceSize()
+        backlog = self.backlog
         sent = 0
         self._reported = -1
         # Each time: what is sent again was "waiting for Kitsu" before.
         announce(self._progress, "uploading")
+        if self._has_files:
+            # In this order: what is sent in between is in the backlog only.
+            follow(self._progress, lambda: sent - backlog())
         for part in self._parts:
             if isinstance(part, bytes):
                 yield part
                 continue
             yield part.head
-            for piece in part.read_pieces(buffer, lane):
+            for piece in part.read_pieces(
+                buffer, lambda: size.bytes if lane is None else lane.piece(size.bytes)
+            ):
                 if lane is not None:
                     lane.wait(len(piece), self._check)
+                given_at = time.monotonic()
                 yield piece
+                seconds = time.monotonic() - given_at
                 sent += len(piece)
                 moved(self._progress, len(piece))
-                self._report(sent - self.backlog())
+                self._report(sent - backlog())
+                size.note(len(piece), seconds, self._reported)
             yield b"\r\n"
         announce(self._progress, "waiting for Kitsu")
         yield self._end
+
+    def close(self) -> None:
+        """Count no more: to be called when the request has ended, with an answer or without."""
+        follow(self._progress, None)
 
     def finish(self) -> None:
         """Report the end: to be called when the server has answered that it took the body."""

@@ -14,6 +14,8 @@ ProgressCallback = Callable[[int, int], object]
 RATE_WINDOW = 5.0
 """Seconds over which the rate is averaged: steady to the eye, yet quick to show a stall."""
 
+SILENCE = 0.25
+"""Seconds without a piece after which a reading asks for itself: half of the time between two."""
 
 FRAMES_SHARE = 0.8
 """What of the whole the frames are, where a movie is made of them first: that takes longer than its
@@ -114,6 +116,7 @@ class Meter:
         self.attempt = attempt
         self._count = (0, total)
         self._frames = (0, 0)
+        self._followed: Callable[[], int] | None = None
         self._clock = clock
         self._readings: deque[tuple[float, int]] = deque([(clock(), 0)])
         self._first: tuple[float, int] | None = None
@@ -141,6 +144,13 @@ class Meter:
         """
         self.check()
         self._frames = (done, total)
+
+    def follow(self, count: Callable[[], int] | None) -> None:
+        """Ask ``count`` at each reading while the thread that counts is silent; None for no more.
+
+        It waits for a slow line, or for an answer, and the last bytes arrive meanwhile.
+        """
+        self._followed = count
 
     def moved(self, count: int) -> None:
         """Note that ``count`` more bytes went over the wire."""
@@ -186,6 +196,10 @@ class Meter:
         """A reading as of now. To be called by one thread at a time."""
         now = self._clock()
         bytes_read, total = self._count
+        followed = self._followed
+        if followed is not None and now - self._last[0] > SILENCE:
+            bytes_read = max(bytes_read, followed())
+        bytes_read = max(bytes_read, self._readings[-1][1])  # which may be of such an answer
         frames_done, frames_total = self._frames
         self._readings.append((now, bytes_read))
         while len(self._readings) > 2 and now - self._readings[1][0] >= RATE_WINDOW:
@@ -224,6 +238,13 @@ def announce(callback: object, stage: str) -> None:
 def moved(callback: object, count: int) -> None:
     """Tell ``callback`` what went over the wire if it counts that, as a :class:`Meter` does."""
     listen = getattr(callback, "moved", None)
+    if listen is not None:
+        listen(count)
+
+
+def follow(callback: object, count: Callable[[], int] | None) -> None:
+    """Have ``callback`` ask ``count`` for what it was not told, if it can, as a :class:`Meter`."""
+    listen = getattr(callback, "follow", None)
     if listen is not None:
         listen(count)
 

@@ -9,6 +9,7 @@ from farm_tasks.transfer.progress import (
     ProgressCallback,
     announce,
     check,
+    follow,
     frames,
     moved,
     on_stop,
@@ -37,6 +38,10 @@ class Relay:
     def frames(self, done: int, total: int) -> None:
         """Pass on how many frames are made."""
         frames(self._callback, done, total)
+
+    def follow(self, count: Callable[[], int] | None) -> None:
+        """Have ``count`` asked, or no more."""
+        follow(self._callback, count)
 
     def moved(self, count: int) -> None:
         """Pass on what went over the wire."""
@@ -68,6 +73,10 @@ class Share(Relay):
     def __call__(self, bytes_read: int, total: int) -> None:
         """Note how far the step is; its own total is a part of the whole's."""
         super().__call__(self._before + bytes_read, self._total)
+
+    def follow(self, count: Callable[[], int] | None) -> None:
+        """Have ``count`` asked for this step's bytes, or no more."""
+        super().follow(None if count is None else lambda: self._before + count())
 
 
 class StageClock(Relay):

@@ -32,9 +32,9 @@ class Limits:
     """How patient a session is.
 
     Attributes:
-        connect_timeout: Seconds to connect, and to hand one piece to the socket. The first has 512
-            KiB, later ones what is taken in a tenth of a second, but 16 KiB at least: an upload
-            fails that begins slower than 35 kB/s, or becomes slower than 1.1 kB/s.
+        connect_timeout: Seconds to connect, and to hand one piece to the socket. It has what is
+            taken in a tenth of a second, 16 KiB at least, and Linux wakes a sender for 128 KiB: an
+            upload fails that is slower than 9 kB/s, or that was fast and is slower than 35 at once.
         read_timeout: Seconds of silence while an answer or a download is awaited.
         answer_rate: Bytes per second at which the server is trusted to digest an upload. The
             answer to a large one may take size / answer_rate seconds more than read_timeout: zou
@@ -118,11 +118,15 @@ class TransferSession(requests.Session):
             # Or else requests lets an entry in the user's ~/.netrc win over the token.
             options.setdefault("auth", _as_it_is)
         deadline = time.monotonic() + self.limits.processing_timeout
-        while True:
-            response = self._send_once(method, url, headers, stream, options)
-            if not (stream and response.status_code == requests.codes.accepted):
-                break
-            self._wait_until_built(response, deadline)
+        try:
+            while True:
+                response = self._send_once(method, url, headers, stream, options)
+                if not (stream and response.status_code == requests.codes.accepted):
+                    break
+                self._wait_until_built(response, deadline)
+        finally:
+            if body is not None:
+                body.close()
         if body is not None and response.ok:
             body.finish()
         if stream and response.ok:

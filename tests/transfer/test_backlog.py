@@ -6,10 +6,12 @@ import contextlib
 import dataclasses
 import socket
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from farm_tasks.transfer import backlog as backlog_module
 from farm_tasks.transfer.backlog import Backlog
 from farm_tasks.transfer.connection import TransferAdapter
 from tests.support.waiting import wait_until
@@ -87,4 +89,32 @@ def test_soon_after_it_was_read_all_of_it_is_there(road: Road) -> None:
         road.send(256 * 1024)
         backlog()
         road.receive(road.sent)
-    wait_until(lambda: backlog() == 0, 1)
+
+    def goes_on() -> bool:
+        road.send(1)
+        road.receive(road.sent)
+        return backlog() == 0
+
+    wait_until(goes_on, 1)
+
+
+def test_that_time_passes_is_no_sign_of_a_reader(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(backlog_module.time, "monotonic", lambda: now)
+    backlog = Backlog(road.sender)
+    for _ in range(3):
+        road.send(16 * 1024)
+        backlog()
+    wait_until(lambda: backlog._unacknowledged() == 0, 5)
+    for _ in range(3):
+        assert road.sent - backlog() <= A_PACKET
+        now += 60
+
+
+def test_of_a_socket_that_is_closed_nothing_more_is_known_to_arrive(road: Road) -> None:
+    backlog = Backlog(road.sender)
+    road.send(1000)
+    road.sender.close()
+    assert road.sent - backlog() < 0

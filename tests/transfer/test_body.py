@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,9 @@ from hypothesis import strategies as st
 
 from farm_tasks.errors import FileChanged, FileUnreadable
 from farm_tasks.transfer import body as body_module
-from farm_tasks.transfer.body import LEAST_PIECE_BYTES, PIECE_BYTES, MultipartBody
+from farm_tasks.transfer.body import MultipartBody
+from farm_tasks.transfer.piece_size import LEAST_BYTES, MOST_BYTES
+from farm_tasks.transfer.progress import SILENCE, Meter
 from tests.servers import Part, parse_multipart
 
 
@@ -63,9 +66,7 @@ def test_whatever_goes_in_comes_out_at_the_other_end(
     assert {part.name: (part.filename, part.content) for part in found[len(fields) :]} == files
 
 
-@pytest.mark.parametrize(
-    "size", [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES]
-)
+@pytest.mark.parametrize("size", [0, 1, MOST_BYTES - 1, MOST_BYTES, MOST_BYTES + 1, 3 * MOST_BYTES])
 def test_a_file_of_any_size_is_sent_whole_and_its_length_is_known_before(
     tmp_path: Path, size: int
 ) -> None:
@@ -152,7 +153,7 @@ def test_progress_counts_a_piece_only_once_the_next_is_asked_for(movie: Path) ->
             taken += len(piece)
     size = movie.stat().st_size
     assert [done for done, _ in figures] == sorted({done for done, _ in figures})
-    assert figures[0][0] == PIECE_BYTES
+    assert figures[0][0] == LEAST_BYTES
     assert figures[-1] == (size, size)
     body.finish()
     assert figures.count((size, size)) == 1, "what was said is not said again"
@@ -175,15 +176,36 @@ def test_progress_counts_all_files_as_one(tmp_path: Path) -> None:
 def test_what_has_not_arrived_is_not_counted_and_the_figure_never_falls(movie: Path) -> None:
     figures: list[int] = []
     size = movie.stat().st_size
+    least = LEAST_BYTES
     with movie.open("rb") as file:
         body = MultipartBody([], {"file": file}, lambda done, _: figures.append(done))
-        backlogs = iter([10**9, PIECE_BYTES, 0, 10**9, 10**9] + [PIECE_BYTES] * 100)
+        # Nothing has arrived for two pieces, so the next ones are as small.
+        backlogs = iter([10**9, 10**9, least, 0, 10**9, 10**9] + [least] * 100)
         body.backlog = lambda: next(backlogs)
         sent(body)
-    assert figures[:5] == [0, PIECE_BYTES, *[3 * PIECE_BYTES] * 3]
-    assert figures[-1] == size - PIECE_BYTES
+    assert figures[:6] == [0, 0, 2 * least, *[5 * least] * 3]
+    assert figures[-1] == size - least
     body.finish()
     assert figures[-1] == size
+
+
+def test_what_arrives_after_the_last_piece_is_read_until_the_request_has_ended(movie: Path) -> None:
+    now = 0.0
+    meter = Meter(clock=lambda: now)
+    backlog = size = movie.stat().st_size
+    with movie.open("rb") as file:
+        body = MultipartBody([], {"file": file}, meter)
+        body.backlog = lambda: backlog
+        sent(body)
+    seen = []
+    now = 2 * SILENCE
+    for left in (1000, 2000, 500, sys.maxsize):
+        backlog = left
+        seen.append(size - meter.read().bytes_read)
+    assert seen == [1000, 1000, 500, 500], "it never falls"
+    backlog = 0
+    body.close()
+    assert size - meter.read().bytes_read == 500
 
 
 def test_pieces_are_as_large_as_a_line_takes_in_a_moment(
@@ -192,19 +214,17 @@ def test_pieces_are_as_large_as_a_line_takes_in_a_moment(
     """A piece is counted as a whole: a large one on a slow line is seconds of a bar standing."""
     now = 0.0
     monkeypatch.setattr(body_module.time, "monotonic", lambda: now)
-    os.truncate(movie, 8 * PIECE_BYTES)
+    os.truncate(movie, 8 * MOST_BYTES)
     sizes = []
     with movie.open("rb") as file:
         for number, piece in enumerate(MultipartBody([], {"file": file})):
             sizes.append(len(piece))
             now += len(piece) / (200_000 if number < 10 else 10e6)
     # The first and the last are what is around the file.
-    _head, first, *slow = sizes[:10]
-    assert first == PIECE_BYTES
-    assert all(LEAST_PIECE_BYTES <= size <= 20_001 for size in slow)
+    assert all(LEAST_BYTES <= size <= 20_001 for size in sizes[1:10])
     assert sizes[10:16] == sorted(sizes[10:16])
-    assert max(sizes[10:]) > PIECE_BYTES / 4
-    assert sum(sizes[1:-2]) == 8 * PIECE_BYTES
+    assert max(sizes[10:]) > MOST_BYTES / 4
+    assert sum(sizes[1:-2]) == 8 * MOST_BYTES
 
 
 def test_an_empty_file_reports_at_its_end_and_an_upload_without_files_never(
@@ -224,7 +244,7 @@ def test_an_empty_file_reports_at_its_end_and_an_upload_without_files_never(
 
 
 def shrink(path: Path) -> None:
-    os.truncate(path, PIECE_BYTES + 5)
+    os.truncate(path, MOST_BYTES + 5)
 
 
 def grow(path: Path) -> None:

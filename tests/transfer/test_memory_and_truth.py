@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from farm_tasks.errors import Stalled
-from farm_tasks.transfer.body import PIECE_BYTES
+from farm_tasks.transfer.piece_size import MOST_BYTES
 from farm_tasks.transfer.progress import Meter
 from farm_tasks.transfer.session import Limits, TransferSession
 from tests.servers import (
@@ -133,8 +133,7 @@ def test_the_figure_is_never_more_than_1_mib_ahead_of_what_the_server_has_read(
         samples = send(server, path)
     assert max(said - was_read for said, was_read in samples) <= MIB
     assert max(was_read - said for said, was_read in samples) <= 4 * MIB, "nor far behind"
-    pieces = 96 * MIB // PIECE_BYTES
-    assert len(samples) in {pieces, pieces + 1}
+    assert len(samples) >= 96 * MIB // MOST_BYTES
     assert samples[-1][0] == 96 * MIB
 
 

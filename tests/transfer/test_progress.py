@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farm_tasks.errors import Cancelled
-from farm_tasks.transfer.progress import Meter, Progress, announce, check, on_stop
+from farm_tasks.transfer.progress import (
+    SILENCE,
+    Meter,
+    Progress,
+    announce,
+    check,
+    follow,
+    on_stop,
+)
 
 counts = st.integers(0, 2**50)
 
@@ -76,6 +84,26 @@ def test_a_body_sent_again_waits_at_its_high_water_mark() -> None:
         meter(bytes_read, 300)
         seen.append(meter.read().bytes_read)
     assert seen == [100, 200, 200, 200, 250]
+
+
+def test_while_the_one_who_counts_is_silent_a_reading_asks_for_itself() -> None:
+    clock = Clock()
+    meter = Meter(clock=clock)
+    arrived = 150
+    meter.follow(lambda: arrived)
+    clock.now += 1
+    meter.moved(100)
+    meter(100, 300)
+    assert meter.read().bytes_read == 100, "it has just been told"
+    clock.now += 2 * SILENCE
+    assert meter.read().bytes_read == 150
+    arrived = 120
+    assert meter.read().bytes_read == 150
+    meter.follow(None)
+    arrived = 300
+    assert meter.read().bytes_read == 150
+    meter(200, 300)
+    assert meter.read().bytes_read == 200
 
 
 def test_a_total_once_known_is_not_forgotten() -> None:
@@ -150,3 +178,4 @@ def test_plain_callbacks_and_none_are_left_alone() -> None:
         announce(callback, "uploading")
         check(callback)
         on_stop(callback, lambda: None)
+        follow(callback, lambda: 1)

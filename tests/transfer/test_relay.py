@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from farm_tasks.errors import Cancelled
-from farm_tasks.transfer.progress import Meter, check, on_stop
+from farm_tasks.transfer.progress import SILENCE, Meter, check, follow, on_stop
 from farm_tasks.transfer.relay import Share, StageClock
 
 
@@ -24,10 +24,22 @@ def test_a_share_places_its_step_within_the_whole_and_passes_the_rest_on() -> No
         check(share)
 
 
+def test_a_share_is_asked_for_its_own_step() -> None:
+    now = 0.0
+    meter = Meter(clock=lambda: now)
+    share = Share(meter, before=100, total=400)
+    follow(share, lambda: 70)
+    now = 2 * SILENCE
+    assert meter.read().bytes_read == 170
+    follow(share, None)
+    assert meter.read().bytes_read == 170
+
+
 def test_a_share_of_nothing_says_nothing() -> None:
     share = Share(None, 0, 0)
     share(1, 2)
     share.announce("uploading")
+    share.follow(lambda: 1)
     share.check()
 
 

@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,7 @@ from tests.servers import (
     redirect,
     status,
 )
+from tests.support.waiting import wait_until
 from tests.transfer.conftest import OpenSession
 
 BEARER = {"Authorization": "Bearer secret"}
@@ -138,6 +142,41 @@ def test_a_file_that_is_sent_again_is_uploading_again(
             session.post(server.url, files={"file": file})
     assert listener.stages == ["uploading", "waiting for Kitsu"] * 2
     assert set(listener.stages_of_figures[:-1]) == {"uploading"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what nobody has read")
+def test_the_last_bytes_are_seen_to_arrive_before_the_answer(
+    open_session: OpenSession, tmp_path: Path
+) -> None:
+    """All of it is in the buffers by then: no piece is left to count them by."""
+    path = tmp_path / "shot_010.mov"
+    path.write_bytes(bytes(200_000))
+    meter = Meter()
+    session = open_session(meter)
+    may_read, may_answer = threading.Event(), threading.Event()
+
+    def answer_late(exchange: Exchange) -> None:
+        may_read.wait(10)
+        exchange.read_body()
+        may_answer.wait(10)
+        exchange.reply(201)
+
+    with (
+        LoopbackServer(answer_late) as server,
+        path.open("rb") as file,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        try:
+            posting = thread.submit(session.post, server.url, files={"file": file})
+            wait_until(lambda: meter.stage == "waiting for Kitsu", 10)
+            before = meter.read().bytes_read
+            may_read.set()
+            wait_until(lambda: meter.read().bytes_read > before + 20_000, 10)
+            assert not posting.done()
+        finally:
+            may_read.set()
+            may_answer.set()
+        assert posting.result(10).status_code == 201
 
 
 @pytest.mark.parametrize("code", [301, 302, 303])
