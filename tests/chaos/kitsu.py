@@ -14,6 +14,7 @@ from farm_tasks.sandbox import process as processes
 from farm_tasks.sandbox.kitsu import wait_until_it_answers
 from farm_tasks.sandbox.process import LOCALHOST
 from farm_tasks.sandbox.roster import Roster
+from tests.support.waiting import wait_until
 
 
 def restart(sandbox: SandboxInfo, away: float = 0.0) -> None:
@@ -31,9 +32,14 @@ def restart(sandbox: SandboxInfo, away: float = 0.0) -> None:
     environment = dict(pair.split("=", 1) for pair in pairs)
     folder = os.readlink(proc / "cwd")
     processes.stop(old)
-    time.sleep(away)
     assert old.port
-    with socket.create_server((LOCALHOST, old.port), backlog=128) as listener:
+    with socket.socket() as listener:
+        # Bound at once, or somebody else may have the port by then; refused until it listens. The
+        # threads of what was killed let go of it a moment after their process is dead.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        wait_until(lambda: _is_bound(listener, old.port), 10)
+        time.sleep(away)
+        listener.listen(128)
         command = [re.sub(r"^fd://\d+$", f"fd://{listener.fileno()}", one) for one in command]
         new = roster.start(
             "kitsu",
@@ -45,3 +51,11 @@ def restart(sandbox: SandboxInfo, away: float = 0.0) -> None:
             pass_fds=[listener.fileno()],
         )
     wait_until_it_answers(new)
+
+
+def _is_bound(listener: socket.socket, port: int | None) -> bool:
+    try:
+        listener.bind((LOCALHOST, port))
+    except OSError:
+        return False
+    return True

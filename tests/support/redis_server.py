@@ -67,11 +67,22 @@ class RedisServer:
         return False
 
 
+_held: list[socket.socket] = []
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 for a server, or one where nobody answers.
+
+    Nobody else gets it while this process lives, even if the server comes late, or is away for a
+    minute: it stays bound, by a socket that does not listen. With SO_REUSEADDR on both, as servers
+    have it, the server can have it all the same (socket(7)).
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    _held.append(holder)
+    port: int = holder.getsockname()[1]
+    return port
 
 
 @contextlib.contextmanager
