@@ -59,7 +59,7 @@ class Worker:
             self.process = subprocess.Popen(
                 self._command, stdout=log, stderr=subprocess.STDOUT, env=self._environment
             )
-        wait_until(self._is_ready, 30)
+        wait_until(self._is_ready, 120)
 
     def children(self) -> list[psutil.Process]:
         """The pool's processes."""
