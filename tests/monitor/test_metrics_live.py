@@ -94,7 +94,7 @@ def process(*command: str, log: Path, **environment: str) -> Iterator[subprocess
         yield running
     finally:
         running.terminate()
-        running.wait(10)
+        running.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -166,9 +166,11 @@ def test_a_retry_is_counted_as_one_and_its_bytes_for_each_attempt(farm: Farm) ->
     farm.kitsu.answers = [(503, {})]
     farm.upload().wait(30)
     moved, ended, done, retried = before
+    # Each process of the pool tells its own counts, twice a second.
     wait_until(lambda: farm.attempts("success") == done + 1, 5)
+    wait_until(lambda: farm.attempts("retry") == retried + 1, 5)
+    wait_until(lambda: farm.value("transferred_bytes_total", **UPLOADED) >= moved + 2 * SIZE, 5)
     assert farm.ended("success") == ended + 1
-    assert farm.attempts("retry") == retried + 1
     assert farm.value("retries_total", error="ServerUnavailable") >= 1
     assert farm.ended("failure") == 0
     assert farm.value("transferred_bytes_total", **UPLOADED) == moved + 2 * SIZE
@@ -228,7 +230,8 @@ def test_every_query_of_the_dashboard_returns_figures(farm: Farm) -> None:
     shot.write_bytes(b"x" * 1000)
 
     def scrapes() -> int:
-        answer = farm.asked("query", query="count_over_time(farm_tasks_workers_online[1m])")
+        # Over more than this file takes: over a minute, they are sixty in the end and never more.
+        answer = farm.asked("query", query="count_over_time(farm_tasks_workers_online[1h])")
         return sum(int(found["value"][1]) for found in answer["result"])
 
     # Something of everything between any two scrapes.
@@ -242,7 +245,7 @@ def test_every_query_of_the_dashboard_returns_figures(farm: Farm) -> None:
             farm.upload().wait(30)
         with contextlib.suppress(FarmTasksError):
             publish.wait(30)
-        assert time.time() < began + 30
+        assert time.time() < began + 100
     farm.kitsu.hold = threading.Event()
     slow = farm.upload()
     wait_until(lambda: farm.value("running_transfers", function=FUNCTION) == 1, 10)
@@ -284,7 +287,9 @@ def test_workers_that_end_leave_no_count_behind_in_any_pool(tmp_path: Path) -> N
                 assert worker.process is not None
                 worker.process.terminate()
             for worker in workers:
-                worker.stop()
+                # Now and then billiard waits half a minute for a result that has been read.
+                assert worker.process is not None
+                assert worker.process.wait(90) == 0
             assert client.hgetall(BYTES) == {
                 b"upload|upload_working_file": str(sum(sizes)).encode(),
                 b"download|download_working_file": b"2000001",
@@ -302,7 +307,7 @@ def test_the_exporter_ends_when_it_is_told_to_and_says_when_it_cannot_listen(
     taken = farm.exporter.rpartition(":")[2]
     command = [sys.executable, "-m", "farm_tasks.cli", "metrics", "--port"]
     refused = subprocess.run(
-        [*command, taken], capture_output=True, text=True, timeout=20, check=False
+        [*command, taken], capture_output=True, text=True, timeout=60, check=False
     )
     assert refused.returncode == 2
     assert f"port {taken}" in refused.stderr
@@ -311,5 +316,5 @@ def test_the_exporter_ends_when_it_is_told_to_and_says_when_it_cannot_listen(
     with process(*command, "0", log=log) as running:
         wait_until(lambda: "Serving http://127.0.0.1:" in log.read_text(), 15)
         running.send_signal(signal.SIGTERM)
-        assert running.wait(10) == 143
+        assert running.wait(60) == 143
     assert "Traceback" not in log.read_text()
