@@ -56,7 +56,7 @@ def end_gracefully(stage: Stage, worker: Worker) -> None:
     """SIGTERM with less grace than the transfers need; another worker takes over."""
     terminate(worker)
     stage.broker_road.release()
-    wait_until(lambda: not is_alive(worker), GRACE + 20)
+    wait_until(lambda: not is_alive(worker), GRACE + 60)  # billiard may wait half a minute itself
     stage.release()
     stage.crew.hire()
 
