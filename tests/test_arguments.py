@@ -71,6 +71,7 @@ def test_what_is_nested_too_deep_is_refused() -> None:
         arguments.check(comments.batch_comments.run, [nested], {})
 
 
+@pytest.mark.alone
 def test_a_check_takes_less_than_a_fifth_of_a_millisecond() -> None:
     run, kwargs = previews.publish_preview.run, PUBLISH | {"attachments": ["/a.png"] * 10}
     arguments.check(run, [], kwargs)

@@ -10,6 +10,7 @@ from farm_tasks import submit
 from tests.cli.command_line import COMMAND, ROOT, Terminal, environment, run
 
 
+@pytest.mark.alone
 def test_help_is_quick() -> None:
     seconds = []
     for _ in range(5):
