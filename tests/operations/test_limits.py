@@ -78,26 +78,27 @@ def test_a_worker_begins_no_more_transfers_than_its_rate_and_holds_no_others(
 ) -> None:
     slow = crew.join(pool, 4, "farm_tasks", FARM_TASKS_RATE="120/m")
     files = [crew.upload(1000 + number) for number in range(6)]
-    wait_until(lambda: crew.kitsu.begun >= 1, 10)
-    first = time.monotonic()
+    asked = time.monotonic()
     most_held = 0
     while crew.kitsu.begun < 6:
         most_held = max(most_held, len(crew.held()))
-        assert time.monotonic() - first < 8
+        assert time.monotonic() - asked < 60
         time.sleep(0.01)
-    # Five half-seconds after the first; on a busy machine, somewhat more.
-    assert 2.2 < time.monotonic() - first < 4.5
+    # Five half-seconds after the first; on a busy machine, somewhat more. The server's own clock:
+    # this process may see the first one late.
+    (first, *_), (last, *_) = (crew.kitsu.transfer(number).times for number in (0, 5))
+    assert 2.0 < last - first < 8
     assert most_held <= 1, "messages that may not begin wait where others can have them"
     for one in files:
-        one.wait(timeout=10)
+        one.wait(timeout=40)
     assert slow.process is not None
     assert slow.process.poll() is None
 
 
 def test_what_one_worker_may_not_begin_goes_to_another(crew: Crew) -> None:
     slow = crew.join("prefork", 2, "farm_tasks", FARM_TASKS_RATE="1/m")
-    crew.upload(1000).wait(timeout=10)  # the one that it may begin in this minute
+    crew.upload(1000).wait(timeout=40)  # the one that it may begin in this minute
     crew.join("prefork", 2, "farm_tasks")
     for one in [crew.upload(2000 + number) for number in range(4)]:
-        one.wait(timeout=10)
+        one.wait(timeout=40)
     assert slow.log.read_text().count("succeeded") == 1
