@@ -31,7 +31,7 @@ RECOVERY = 150.0
 """Seconds in which all is done after the worst."""
 
 SIZE = (160, 90)
-MANY = 350
+MANY = 700
 """Frames: they are not all encoded before the first of them is heard of."""
 
 OPTIONS: dict[str, Any] = {"fps": "24000/1001", "burn_in": ["shot"]}

@@ -38,7 +38,7 @@ def show(farm: Farm, request: pytest.FixtureRequest) -> Path:
 
 def under_way(farm: Farm, target: Path) -> Submission:
     """A download of which some bytes are on the disk, with the rest to come slowly."""
-    farm.kitsu.serve(SIZE, rate=0.5 * MB, quick=SIZE // 2)
+    farm.kitsu.serve(SIZE, rate=0.1 * MB, quick=SIZE // 2)
     number = farm.kitsu.begun
     submission = submit.download_working_file(WORKING_FILE, str(target))
     wait_until(lambda: farm.kitsu.begun > number and farm.kitsu.moved(number) > 0, 20)
