@@ -84,8 +84,12 @@ def test_a_movie_goes_to_kitsu_and_back_while_flower_shows_it_moving(farm: Farm)
     assert seen[-1] <= movie.stat().st_size
     _comment, preview = submission.wait(120)
     assert preview["status"] == "ready"
-    done = farm.flower(f"/api/task/info/{submission.id}").json()
-    assert done["state"] == "SUCCESS"
+
+    def is_done() -> bool:  # the record of the end is there before the event
+        found: dict[str, Any] = farm.flower(f"/api/task/info/{submission.id}").json()
+        return bool(found["state"] == "SUCCESS")
+
+    wait_until(is_done, 30, every=0.3)
     copy = submit.download_preview_file(preview["id"], "/projects/copy.mp4")
     copy.wait(60)
     assert (farm.projects / "copy.mp4").stat().st_size > MB
@@ -104,7 +108,7 @@ def test_two_hosts_share_the_queue(farm: Farm) -> None:
 
 
 def test_a_transfer_of_a_killed_container_ends_once_on_another_host(farm: Farm) -> None:
-    size = 16 * MB
+    size = 40 * MB  # ten seconds, in which the engine has to be asked for the container
     submission = publish(farm, a_file(farm, "killed.zip", size))
     wait_until(lambda: submission.progress().bytes_read > MB, 30)
     killed = submission.record().worker or ""
@@ -113,7 +117,7 @@ def test_a_transfer_of_a_killed_container_ends_once_on_another_host(farm: Farm) 
     docker("kill", "--signal", "KILL", container)
     try:
         # A dead worker's message is given back after a minute without a sign of life.
-        _comment, preview = submission.wait(150)
+        _comment, preview = submission.wait(240)
         ended_on = submission.record().worker or ""
         assert ended_on != killed
         assert farm.upload_workers()[ended_on].name != host.name
@@ -196,8 +200,12 @@ def test_workers_are_added_with_scale(farm: Farm) -> None:
     farm.first.wait_for_health("upload-worker", 3)
     names = set(farm.upload_workers())
     assert len(names) == 4
-    answers = sender().control.ping(timeout=3)
-    assert names <= {name for one in answers for name in one}
+
+    def all_answer() -> bool:
+        answers = sender().control.ping(timeout=3)
+        return names <= {name for one in answers for name in one}
+
+    wait_until(all_answer, 30)
     farm.first.run(*started, "--scale", "upload-worker=1", "upload-worker")
     assert len(farm.first.containers("upload-worker")) == 1
 
