@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import time
 from pathlib import Path
 
 import psutil
@@ -31,13 +30,11 @@ def processes_of(home: Path) -> list[str]:
 def test_the_demo_shows_it_all_and_what_it_leaves_can_be_used(tmp_path: Path) -> None:
     home = tmp_path / "home"
     at_home = ("--home", str(home))
-    began = time.monotonic()
     try:
         with Terminal("demo", "--size", "15", "--keep", *at_home, env=CALM) as terminal:
-            code = terminal.end(400)
+            code = terminal.end(400)  # 60 s on an idle machine with everything cached
             shown = terminal.text
         assert code == 0, shown[-1000:]
-        assert time.monotonic() - began < 150, "60 s on an idle machine with everything cached"
         assert re.search(r"[1-9]\d?% .*uploading +[\d.]+ MB/s", shown)
         assert "preview is ready: 1920x1080" in shown
         thumbnail = home / "projects" / "demo" / "SQ01_SH010_compositing_thumbnail.png"

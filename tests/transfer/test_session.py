@@ -469,7 +469,7 @@ def test_a_silent_server_is_a_stall(open_session: OpenSession, movie: Path) -> N
 def test_a_large_upload_gives_the_server_more_time_to_answer(
     open_session: OpenSession, movie: Path
 ) -> None:
-    session = open_session(limits=Limits(read_timeout=0.2, answer_rate=3e6))
+    session = open_session(limits=Limits(read_timeout=0.2, answer_rate=3e5))
 
     def digest(exchange: Exchange) -> None:
         exchange.read_body()

@@ -225,7 +225,11 @@ def test_tls_with_a_server_that_does_not_speak_it_is_final(session: TransferSess
 
     with LoopbackServer(plain) as server:
         # Read as HTTP, the greeting never ends: the server is told to hang up first.
-        thread = threading.Timer(0.3, server.hang_up)
+        def hang_up() -> None:
+            wait_until(lambda: server._open, 10)
+            server.hang_up()
+
+        thread = threading.Timer(0.3, hang_up)
         thread.start()
         with pytest.raises((PermanentFailure, ConnectionLost)):
             session.get(server.url.replace("http://", "https://"))

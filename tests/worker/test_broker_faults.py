@@ -69,7 +69,7 @@ def test_a_worker_survives_and_loses_nothing_when_redis_is(
         assert submission.wait(40)["type"] == "WorkingFile"
     after = [crew.upload(MB + i) for i in range(4)]
     for submission in after:
-        submission.wait(20)
+        submission.wait(60)
     wait_until(lambda: not crew.held() and not crew.queued(), 20)
     for worker in workers:
         assert worker.process is not None

@@ -47,7 +47,7 @@ def test_a_20_gb_movie_holds_up_no_small_file(crew: Crew) -> None:
     for size in (10_000, 200_000, 2 * MB):
         began = time.monotonic()
         small = crew.upload(size)
-        assert small.wait(10)["size"] == size
+        assert small.wait(60)["size"] == size
         times.append(time.monotonic() - began)
     assert min(times) < 2
     assert [one.state for one in movies] == ["PROGRESS"] * 2 + ["QUEUED"] * 4

@@ -72,8 +72,9 @@ def test_what_a_killed_worker_had_goes_to_another_within_the_timeout_and_a_sweep
     killed = time.monotonic()
     crew.kitsu.serve(0)
     wait_until(lambda: crew.kitsu.begun == 2, 10)
-    assert TIMEOUT / 2 < time.monotonic() - killed < TIMEOUT + SWEEP + 1
-    transfer.wait(20)
+    # What the other needs to begin on a busy machine comes on top; a minute would be the default.
+    assert TIMEOUT / 2 < time.monotonic() - killed < TIMEOUT + SWEEP + 15
+    transfer.wait(60)
     assert transfer.id in other.log.read_text()
     wait_until(lambda: not crew.held(), 5)
     assert crew.queued() == 0
@@ -95,7 +96,7 @@ def test_nothing_is_lost_when_redis_hangs_for_longer_than_the_timeout(crew: Crew
 
 def test_messages_are_kept_again_after_redis_was_restarted(crew: Crew) -> None:
     worker = crew.join()
-    crew.upload(1000).wait(20)
+    crew.upload(1000).wait(60)
     crew.redis.kill()
     wait_until(lambda: "Messages cannot be kept" in worker.log.read_text(), 10)
     crew.redis.start()

@@ -125,6 +125,7 @@ def running_flower(
 def running_browser() -> Iterator[playwright.Browser]:
     """Debian's Chromium, with a profile of its own that is thrown away."""
     chromium = program("chromium")
+    playwright.expect.set_options(timeout=60_000)
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(executable_path=chromium, args=FLAGS)
         try:

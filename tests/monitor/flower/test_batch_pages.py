@@ -40,7 +40,7 @@ def flower(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flower]:
 def page(flower: Flower) -> Iterator[playwright.Page]:
     with running_browser() as browser:
         opened = browser.new_page(viewport={"width": 1280, "height": 800})
-        opened.set_default_timeout(10_000)
+        opened.set_default_timeout(60_000)
         yield opened
 
 
