@@ -70,7 +70,9 @@ class Round:
     def prepare(self) -> None:
         if self.direction == "down":
             self.path.unlink(missing_ok=True)
-        self.kitsu.serve(self.size)
+        # A connection for each, as curl has: a congestion control such as BBR remembers on one that
+        # it was disturbed, and that one stays slower by a third for good.
+        self.kitsu.serve(self.size, hang_up=True)
 
 
 Contender = Callable[[Round], Sample]
@@ -80,7 +82,7 @@ Contender = Callable[[Round], Sample]
 def python(name: str, given: Round) -> Iterator[Contender]:
     """A peer of :mod:`tests.benchmarks.peers`, in a process that lasts for all rounds."""
     small = given.small if given.direction == "up" else given.path.with_suffix(".small")
-    given.kitsu.serve(SMALL)
+    given.kitsu.serve(SMALL, hang_up=True)
     command = [
         sys.executable, "-m", "tests.benchmarks.peers", f"{name} {given.direction}",
         str(small), str(given.path),

@@ -57,7 +57,7 @@ def measure(run: Run, found: Findings) -> None:
 
 def _take_turns(run: Run, farm: Farm, size: int, rate: float, turns: int) -> Costs:
     path = farm.new_file("up.ma", size)
-    farm.kitsu.serve(0, rate)
+    farm.kitsu.serve(0, rate, hang_up=True)
     silent, costs = farm.folder / "silent", farm.folder / "costs"  # of the worker's app
     found: Costs = {"on": [], "off": []}
     for turn in range(turns):

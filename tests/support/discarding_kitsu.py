@@ -30,7 +30,7 @@ from pathlib import Path
 WORKING_FILE = "5d1f2f4e-6f2b-4f4e-9d0a-0d6c0f5f5a11"
 
 _SLOT = 8
-_RATE, _QUICK, _SIZE, _BEGUN, _ENDED, _READINGS, _PIECE = range(7)
+_RATE, _QUICK, _SIZE, _BEGUN, _ENDED, _READINGS, _PIECE, _HANGS_UP = range(8)
 _LIVE = 16
 _MOST_TRANSFERS = 4096
 _LOG = _LIVE + _MOST_TRANSFERS
@@ -120,7 +120,14 @@ class DiscardingKitsu:
         """What a worker needs to find it."""
         return {"KITSU_HOST": self.url, "KITSU_BOT_TOKEN": a_token()}
 
-    def serve(self, size: int, rate: float = 0, quick: int = 0, piece: int = _SLOW_PIECE) -> None:
+    def serve(
+        self,
+        size: int,
+        rate: float = 0,
+        quick: int = 0,
+        piece: int = _SLOW_PIECE,
+        hang_up: bool = False,
+    ) -> None:
         """Say what happens from now on.
 
         Args:
@@ -134,6 +141,7 @@ class DiscardingKitsu:
         self._slots[_PIECE] = piece
         self._slots[_QUICK] = quick
         self._slots[_RATE] = int(rate)
+        self._slots[_HANGS_UP] = hang_up
 
     @property
     def begun(self) -> int:
@@ -267,8 +275,12 @@ def _converse(connection: socket.socket, log: _Log) -> None:
             }
             if method == "POST" and path.endswith("/file"):
                 ahead = _take(connection, headers, ahead, buffer, log)
+                if log.slots[_HANGS_UP]:
+                    return
             elif method == "GET" and path.endswith("/file"):
                 _give(connection, headers, log)
+                if log.slots[_HANGS_UP]:
+                    return
             elif path in {"/", "/api", "/api/"}:
                 _answer(connection, 200, {"api": "Zou", "version": "1.0.97"})
             else:
@@ -298,10 +310,11 @@ def _converse_of_small_files(
     return ahead
 
 
-def _answer(connection: socket.socket, status: int, content: object) -> None:
+def _answer(connection: socket.socket, status: int, content: object, hang_up: bool = False) -> None:
     body = json.dumps(content).encode()
     head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-    connection.sendall(f"{head}\r\n\r\n".encode() + body)
+    more = "\r\nConnection: close" if hang_up else ""
+    connection.sendall(f"{head}{more}\r\n\r\n".encode() + body)
 
 
 def _take(
@@ -334,7 +347,8 @@ def _take(
             return b""
         read += count
     moving.end(size)
-    _answer(connection, 201, {"id": WORKING_FILE, "type": "WorkingFile", "size": size})
+    answer = {"id": WORKING_FILE, "type": "WorkingFile", "size": size}
+    _answer(connection, 201, answer, hang_up=bool(log.slots[_HANGS_UP]))
     return ahead[length:]
 
 
@@ -350,6 +364,8 @@ def _give(connection: socket.socket, headers: dict[str, str], log: _Log) -> None
         f"Content-Length: {size - offset}",
         f'ETag: "{size}"',
     ]
+    if log.slots[_HANGS_UP]:
+        lines.append("Connection: close")
     if match:
         lines.append(f"Content-Range: bytes {offset}-{size - 1}/{size}")
     connection.sendall("\r\n".join([*lines, "", ""]).encode())

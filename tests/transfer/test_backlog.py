@@ -95,7 +95,7 @@ def test_soon_after_it_was_read_all_of_it_is_there(road: Road) -> None:
         road.receive(road.sent)
         return backlog() == 0
 
-    wait_until(goes_on, 1)
+    wait_until(goes_on, 10)
 
 
 def test_that_time_passes_is_no_sign_of_a_reader(
