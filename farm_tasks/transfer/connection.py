@@ -28,6 +28,7 @@ from urllib3.util import Retry, wait_for_read
 from farm_tasks.transfer.backlog import Backlog
 from farm_tasks.transfer.body import MultipartBody
 from farm_tasks.transfer.dial import dial
+from farm_tasks.transfer.tls_reading import TLSResponse
 
 if TYPE_CHECKING:
     from urllib3.response import HTTPResponse
@@ -212,7 +213,7 @@ class _ListeningConnection(HTTPConnection):
 
 
 class _ListeningTLSConnection(_ListeningConnection, HTTPSConnection):
-    pass
+    response_class = TLSResponse
 
 
 class _Pool(HTTPConnectionPool):

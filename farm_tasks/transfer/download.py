@@ -15,7 +15,6 @@ import urllib3.exceptions
 from farm_tasks.errors import ContentChanged, FarmTasksError, Stalled, TemporaryFailure
 from farm_tasks.transfer import limit
 from farm_tasks.transfer.failures import Refusal, from_network, from_status
-from farm_tasks.transfer.overdue import Overdue
 
 if TYPE_CHECKING:
     from farm_tasks.transfer.session import TransferSession
@@ -25,16 +24,6 @@ READ_BYTES = 1024 * 1024
 
 It is also how much has to arrive before earlier cuts of a download are forgiven.
 """
-
-_RECORD_BYTES = 16 * 1024
-"""The most that one read of TLS returns, however much has arrived (RFC 8446 5.1)."""
-
-_MOST_BLOCK = 4 * _RECORD_BYTES
-"""What figures are late by where the pace drops within a block: 3 s at 20 kB/s."""
-
-_BLOCK_SECONDS = 0.005
-"""A block is what arrives in so many seconds, by the rate of the last :data:`_PACE_SECONDS`."""
-_PACE_SECONDS = 0.05
 
 _LEAST_PAUSE = 0.05
 
@@ -113,39 +102,21 @@ class Download(requests.Response):
         self._content_consumed = True
 
     def _read(self) -> Iterator[bytes]:
-        limits = self._session.limits
-        # By then a block has come more slowly than the least rate, for as long as that is borne.
-        seconds = max(limits.rate_window, _MOST_BLOCK / max(limits.least_rate, 1.0))
-        overdue = Overdue(seconds, self._session.cut)
-        try:
-            yield from self._pieces(overdue)
-        finally:
-            overdue.close()
-
-    def _pieces(self, overdue: Overdue) -> Iterator[bytes]:
         lane = limit.down()
-        pace = _Pace() if self.url.startswith("https:") else None
         while True:
             asked_at = time.monotonic()
             most = READ_BYTES if lane is None else lane.piece(READ_BYTES)
             if self._decode:
                 piece = self.raw.read(min(most, 64 * 1024), decode_content=True)
-            elif pace is not None and pace.block:
-                overdue.begin()
-                piece = self.raw.read(min(most, pace.block), decode_content=False)
-                overdue.end()
             else:
                 piece = self.raw.read1(most, decode_content=False)
             if not piece:
                 return
             # Only the network's share of the time: a slow disk is not the server's fault, nor are
             # limits of our own.
-            took = time.monotonic() - asked_at
-            self._waited += took
+            self._waited += time.monotonic() - asked_at
             self._arrived += len(piece)
             self._session.note_moved(len(piece))
-            if pace is not None:
-                pace.count(len(piece), took)
             if lane is not None:
                 # What arrives is known afterwards. The kernel's buffer fills, and the sender waits.
                 lane.wait(len(piece), self._session.check)
@@ -244,35 +215,6 @@ class Download(requests.Response):
             and etag == self._etag
             and "Content-Encoding" not in response.headers
         )
-
-
-class _Pace:
-    """How fast bytes come, and so how many to wait for in one read of TLS.
-
-    A read costs some 10 us, and brings 16 KiB at the most. While these come fast, it is cheaper to
-    wait for several at once: for milliseconds, so that figures are not late. A connection that
-    becomes slow at once is late by one block; the next read takes what has arrived.
-
-    Attributes:
-        block: Bytes to wait for; 0 to take what has arrived.
-    """
-
-    def __init__(self) -> None:
-        self.block = 0
-        self._since = time.monotonic()
-        self._bytes = 0
-
-    def count(self, size: int, seconds: float) -> None:
-        """Note that so many bytes have come in one read, which took so many seconds."""
-        self._bytes += size
-        elapsed = time.monotonic() - self._since
-        if elapsed >= _PACE_SECONDS:
-            # By itself, where it was slow: what came before may have been fast.
-            rate = size / seconds if seconds >= _PACE_SECONDS else self._bytes / elapsed
-            expected = int(rate * _BLOCK_SECONDS)
-            self.block = min(expected, _MOST_BLOCK) if expected > 2 * _RECORD_BYTES else 0
-            self._since += elapsed
-            self._bytes = 0
 
 
 def _jitter(resumes: int) -> float:

@@ -174,10 +174,6 @@ class TransferSession(requests.Session):
         """Raise what ends this transfer, if someone asked for its end."""
         check(self._progress)
 
-    def cut(self) -> None:
-        """End what waits for the network, from any thread."""
-        self._wire.cut()
-
     def note_moved(self, count: int) -> None:
         """Hear that so many bytes of a download have arrived."""
         moved(self._progress, count)
