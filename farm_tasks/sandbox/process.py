@@ -138,13 +138,12 @@ def stop(process: Process, *, grace: float = GRACE_SECONDS) -> None:
     if process.stop_signal != signal.SIGKILL:
         leader = {(process.pid, process.start_time)}
         _send(family & leader or family, process.stop_signal)
-        if _wait_gone(family, grace):
-            return
-        family |= _family(process)  # with what it started meanwhile
-    _send(family, signal.SIGKILL)
-    if not _wait_gone(family, grace):
-        left = [pid for pid, start_time in family if _is_running(pid, start_time)]
-        raise SandboxError(f"Processes {left} of {process.name} do not end, even with SIGKILL")
+        _wait_gone(family, grace)
+    while family := _alive(family | _family(process)):  # with what it started meanwhile
+        _send(family, signal.SIGKILL)
+        if not _wait_gone(family, grace):
+            left = [pid for pid, _start_time in _alive(family)]
+            raise SandboxError(f"Processes {left} of {process.name} do not end, even with SIGKILL")
 
 
 def start_time(pid: int) -> int:
@@ -202,9 +201,13 @@ def _is_marked(pid: int, process: Process) -> bool:
     return f"{MARK}={process.log}".encode() in environment.split(b"\0")
 
 
+def _alive(family: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    return {one for one in family if _is_running(*one)}
+
+
 def _wait_gone(family: set[tuple[int, int]], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while any(_is_running(pid, start_time) for pid, start_time in family):
+    while _alive(family):
         if time.monotonic() > deadline:
             return False
         time.sleep(POLL_SECONDS)

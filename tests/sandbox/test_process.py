@@ -90,6 +90,32 @@ def test_a_child_that_outlived_it_ends_too(roster: Roster, tmp_path: Path) -> No
     wait_until(lambda: start_time(orphan) == -1, 10)
 
 
+def test_a_child_that_it_starts_when_it_is_told_to_end_ends_too(
+    roster: Roster, tmp_path: Path
+) -> None:
+    program = (
+        "import os, signal, sys, time\n"
+        "def end(*_):\n"
+        "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        time.sleep(600)\n"
+        "    open(sys.argv[2], 'w').write(str(child))\n"
+        "    os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "open(sys.argv[1], 'w').write(str(os.getpid()))\n"
+        "time.sleep(600)"
+    )
+    started = start(roster, program, str(tmp_path / "pid"), str(tmp_path / "child"))
+    pid_in(tmp_path / "pid")
+
+    stop(started)
+
+    assert not started.is_alive()
+    child = pid_in(tmp_path / "child")
+    wait_until(lambda: start_time(child) == -1, 10)
+
+
 def test_a_stranger_with_its_pid_is_left_alone(roster: Roster) -> None:
     with subprocess.Popen([sys.executable, "-I", "-c", SLEEP], start_new_session=True) as stranger:
         stop(replace(start(roster, SLEEP), pid=stranger.pid, start_time=1))
