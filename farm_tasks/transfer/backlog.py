@@ -19,8 +19,9 @@ import time
 
 _SIOCOUTQ = 0x5411  # linux/sockios.h: bytes not yet acknowledged, sent or not
 _SO_NWRITE = 0x1024  # macOS, sys/socket.h: the same
-_TCP_INFO = struct.Struct("=120xQ100xI")
-"""linux/tcp.h: tcpi_bytes_acked and tcpi_snd_wnd of tcp_info, since Linux 5.4."""
+_TCP_INFO = struct.Struct("=56xI60xQ100xI")
+"""linux/tcp.h: tcpi_last_ack_recv (milliseconds since then), tcpi_bytes_acked and tcpi_snd_wnd of
+tcp_info, since Linux 5.4."""
 
 _UNSEEN_BYTES = 2 * 1024 * 1024
 """At most this lies unread beyond what the window has narrowed by. Where a server read 50 MB/s of
@@ -52,7 +53,7 @@ class Backlog:
         self._grown_at = -_GROWTH_SECONDS
         with contextlib.suppress(OSError):
             # Nothing of an earlier request lies unread any more: it was answered.
-            self._acknowledged, self._window = self._info()
+            self._acknowledged, self._window, _ = self._info()
             self._widest = self._window
         self._began = time.monotonic(), self._acknowledged
 
@@ -81,31 +82,33 @@ class Backlog:
             return 0
 
     def _unread(self) -> int:
-        acknowledged, window = self._info()
+        acknowledged, window, heard_at = self._info()
         if (acknowledged, window) == (self._acknowledged, self._window):
             return self._last  # nothing was heard: that time has passed is no sign of a reader
         self._window = window
-        now = time.monotonic()
         if window > self._widest:
             self._grown += min(acknowledged - self._acknowledged, window - self._widest)
-            self._grown_at = now
-        elif now - self._grown_at > _GROWTH_SECONDS:
+            self._grown_at = heard_at
+        elif heard_at - self._grown_at > _GROWTH_SECONDS:
             self._grown = 0
         self._acknowledged = acknowledged
         self._widest = max(self._widest, window)
         narrowed = self._widest - window
         began_at, acknowledged_before = self._began
-        rate = (acknowledged - acknowledged_before) / max(now - began_at, 1e-6)
+        rate = (acknowledged - acknowledged_before) / max(heard_at - began_at, 1e-6)
         unseen = min(narrowed, _UNSEEN_BYTES, int(rate * _UNSEEN_SECONDS))
         self._last = narrowed + max(unseen, self._grown)
         return self._last
 
-    def _info(self) -> tuple[int, int]:
-        """Bytes acknowledged so far, and the window; zeros where the system does not tell."""
+    def _info(self) -> tuple[int, int, float]:
+        """Bytes acknowledged so far, the window, and when that was heard.
+
+        That may be long ago: nobody may have asked meanwhile. Zeros where the system does not tell.
+        """
         if sys.platform != "linux":
-            return 0, 0
+            return 0, 0, 0.0
         info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
         if len(info) < _TCP_INFO.size:
-            return 0, 0
-        acknowledged, window = _TCP_INFO.unpack(info)
-        return acknowledged, window
+            return 0, 0, 0.0
+        milliseconds, acknowledged, window = _TCP_INFO.unpack(info)
+        return acknowledged, window, time.monotonic() - milliseconds / 1000

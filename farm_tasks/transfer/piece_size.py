@@ -20,7 +20,8 @@ class PieceSize:
     """The size of the next piece: as large as the line has shown that it carries.
 
     A piece that is taken at once shows little: the kernel has taken it, not the line. So a size is
-    only doubled up to what has arrived.
+    only doubled up to what has arrived. Nor does a small piece, such as a limit leaves or a small
+    file is, show that a large one is carried: the next one is at most twice as large.
 
     Attributes:
         bytes: The size, from :data:`LEAST_BYTES` to :data:`MOST_BYTES`.
@@ -40,4 +41,4 @@ class PieceSize:
         if seconds > PIECE_SECONDS:
             self.bytes = max(LEAST_BYTES, int(size * PIECE_SECONDS / seconds))
         elif seconds < PIECE_SECONDS / 4:
-            self.bytes = min(MOST_BYTES, 2 * self.bytes, max(self.bytes, arrived))
+            self.bytes = max(self.bytes, min(MOST_BYTES, 2 * size, arrived))

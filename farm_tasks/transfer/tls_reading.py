@@ -94,4 +94,5 @@ class TLSResponse(http.client.HTTPResponse):
     def __init__(self, sock: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
         if isinstance(sock, ssl.SSLSocket):
-            self.fp = io.BufferedReader(Records(sock, self.fp.detach()))
+            # Python's own buffer is larger than a record since 3.14: each head would be gathered.
+            self.fp = io.BufferedReader(Records(sock, self.fp.detach()), RECORD_BYTES)

@@ -113,6 +113,18 @@ def test_that_time_passes_is_no_sign_of_a_reader(
         now += 60
 
 
+def test_what_is_heard_of_late_is_no_sign_of_a_reader_either(road: Road) -> None:
+    """The window has grown, the rest is taken at once, and nobody asks for a while."""
+    backlog = Backlog(road.sender)
+    for _ in range(3):
+        road.send(16 * 1024)
+        backlog()
+    road.send(8 * 1024)
+    wait_until(lambda: backlog._unacknowledged() == 0, 5)
+    time.sleep(2 * backlog_module._GROWTH_SECONDS)
+    assert road.sent - backlog() <= A_PACKET
+
+
 def test_of_a_socket_that_is_closed_nothing_more_is_known_to_arrive(road: Road) -> None:
     backlog = Backlog(road.sender)
     road.send(1000)

@@ -25,6 +25,16 @@ def test_what_a_kernel_has_taken_is_no_sign_of_a_fast_line() -> None:
     assert size.bytes <= 50_000
 
 
+def test_small_pieces_are_no_sign_that_the_line_carries_large_ones() -> None:
+    """What a limit leaves of a piece; when it is lifted, the line may be slow all the same."""
+    size = PieceSize()
+    for _ in range(100):
+        size.note(4096, 0.0001, arrived=10**9)
+    assert size.bytes == LEAST_BYTES
+    size.note(LEAST_BYTES, 0.0001, arrived=10**9)
+    assert size.bytes == 2 * LEAST_BYTES
+
+
 def test_a_line_that_becomes_slow_gets_what_it_takes_in_a_moment() -> None:
     size = PieceSize()
     size.bytes = MOST_BYTES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import socket
 import ssl
 import threading
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from farm_tasks.transfer import tls_reading
-from farm_tasks.transfer.tls_reading import RECORD_BYTES, Records
+from farm_tasks.transfer.tls_reading import RECORD_BYTES, Records, TLSResponse
 from tests.servers.loopback import CERTIFICATE
 
 PATIENCE = 10.0
@@ -73,7 +72,25 @@ def test_a_read_of_a_head_waits_for_nothing_more(
 ) -> None:
     monkeypatch.setattr(tls_reading, "GATHERING_SECONDS", 3600)
     road.sender.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    assert road.read(io.DEFAULT_BUFFER_SIZE) == b"HTTP/1.1 200 OK\r\n\r\n"
+    assert road.read(RECORD_BYTES) == b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+def test_of_a_head_no_more_than_a_record_is_asked_for(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    read = Records.readinto
+
+    def note(records: Records, buffer: memoryview) -> int | None:
+        asked.append(len(buffer))
+        return read(records, buffer)
+
+    monkeypatch.setattr(Records, "readinto", note)
+    road.sender.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+    response = TLSResponse(road.reader)
+    response.begin()
+    response.close()
+    assert asked == [RECORD_BYTES]
 
 
 def test_what_comes_within_a_moment_comes_with_the_first(
