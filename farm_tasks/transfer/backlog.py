@@ -58,9 +58,9 @@ class Backlog:
         self._began = time.monotonic(), self._acknowledged
 
     def __call__(self) -> int:
-        """The number of bytes, now; more than any, once the socket is closed.
+        """The number of bytes, now. From any thread.
 
-        From any thread.
+        Once the socket is closed it is more than any, or 0 where the system tells nothing anyway.
         """
         try:
             with self._lock:

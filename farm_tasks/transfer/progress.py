@@ -15,7 +15,8 @@ RATE_WINDOW = 5.0
 """Seconds over which the rate is averaged: steady to the eye, yet quick to show a stall."""
 
 SILENCE = 0.25
-"""Seconds without a piece after which a reading asks for itself: half of the time between two."""
+"""Seconds without a piece after which a reading asks for itself: half of what lies between two
+readings of the worker's reporter."""
 
 FRAMES_SHARE = 0.8
 """What of the whole the frames are, where a movie is made of them first: that takes longer than its

@@ -32,9 +32,10 @@ class Limits:
     """How patient a session is.
 
     Attributes:
-        connect_timeout: Seconds to connect, and to hand one piece to the socket. It has what is
-            taken in a tenth of a second, 16 KiB at least, and Linux wakes a sender for 128 KiB: an
-            upload fails that is slower than 9 kB/s, or that was fast and is slower than 35 at once.
+        connect_timeout: Seconds to connect, and to hand one piece to the socket. A piece has what
+            the line takes in a tenth of a second, 16 KiB at least, and Linux wakes a sender for
+            128 KiB: an upload fails that is slower than 9 kB/s, or, where it was fast before, than
+            35 kB/s.
         read_timeout: Seconds of silence while an answer or a download is awaited.
         answer_rate: Bytes per second at which the server is trusted to digest an upload. The
             answer to a large one may take size / answer_rate seconds more than read_timeout: zou

@@ -76,6 +76,8 @@ class Records(io.RawIOBase):
                 if not more:
                     break  # and the next read says so again
                 count += more
+        except ssl.SSLWantWriteError:
+            pass  # a handshake within the body: the next read may wait for it
         except OSError as error:
             self._error = error
         finally:
