@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -195,9 +196,20 @@ def test_without_users_a_socket_is_for_the_account_that_runs_it(
         flower = subprocess.Popen(command, env={**kept, **addresses(redis)}, stdout=log, stderr=log)
     try:
         wait_until(lambda: path.exists() and path.stat().st_mode & 0o777 == 0o600, 20)
+        # Not told to end before: a SIGTERM that meets it while it starts a thread leaves that
+        # thread waiting for ever (concurrent.futures knows of it a moment later), and it with it.
+        wait_until(lambda: _answers(path), 20)
     finally:
         flower.terminate()
-        flower.wait(10)
+        flower.wait(60)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.settimeout(10)
+        asking.connect(str(path))
+        asking.sendall(b"GET /healthcheck HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return b"200" in asking.recv(100)
 
 
 def test_users_in_a_file_are_asked_for_their_password(redis: RedisServer, tmp_path: Path) -> None:
